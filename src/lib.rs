@@ -1,0 +1,3 @@
+//! Tollgate: the checkpoint for customer data in motion.
+
+pub mod pb;
