@@ -1,7 +1,14 @@
 //! Tollgate: the checkpoint for customer data in motion.
 
+pub mod bundle;
+pub mod catalog;
 pub mod clock;
+pub mod contract;
 pub mod facts;
+pub mod gate;
+pub mod identity;
 pub mod pb;
+pub mod receipt;
 pub mod secret;
 pub mod terms;
+pub mod verdict;

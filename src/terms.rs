@@ -7,14 +7,17 @@ mod mode;
 mod money;
 mod name;
 mod party;
+mod pointer;
 mod purpose;
 mod reason;
 mod tier;
 
 pub use mode::{Durability, Mode};
+pub(crate) use money::parse_decimal;
 pub use money::{Currency, Money};
 pub use name::{ActionName, Name};
 pub use party::{AgentId, PartyKind, Role, SpiffeId, SpiffePattern, TrustDomain, UserId};
+pub use pointer::Pointer;
 pub use purpose::Purpose;
 pub use reason::{Kind, Reason};
 pub use tier::Tier;
