@@ -1,3 +1,4 @@
 //! Tollgate: the checkpoint for customer data in motion.
 
+pub mod ledger;
 pub mod pb;
