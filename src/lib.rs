@@ -7,6 +7,7 @@ pub mod contract;
 pub mod facts;
 pub mod gate;
 pub mod identity;
+pub mod ledger;
 pub mod pb;
 pub mod receipt;
 pub mod secret;
