@@ -11,5 +11,6 @@ pub mod ledger;
 pub mod pb;
 pub mod receipt;
 pub mod secret;
+pub mod sources;
 pub mod terms;
 pub mod verdict;
