@@ -9,11 +9,11 @@ mod service;
 
 use std::collections::HashMap;
 
+use super::Bundle;
 use super::cases::Case;
 use super::documents::{Body, Document};
 use super::problem::{Place, Problem, Problems};
 use super::read::Spanned;
-use super::Bundle;
 use crate::catalog::Catalog;
 use crate::contract::Contracts;
 use crate::terms::{ActionName, Mode, Name};
