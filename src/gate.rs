@@ -4,6 +4,7 @@
 //! turns that into an answer once the record is written or lost. Neither does I/O. Only [`settle`] can make a [`Passage`],
 //! and only a passage becomes an OK: whatever else happens, the call does not pass.
 
+pub mod cases;
 mod judge;
 mod obligations;
 mod trail;
