@@ -117,12 +117,12 @@ impl Refusal {
 }
 
 /// Judges one call.
-pub fn plan(bundle: &Bundle, facts: &Facts<'_>, context: Context<'_>) -> Plan {
+pub fn plan(bundle: &Bundle, facts: &Facts<'_>, context: &Context<'_>) -> Plan {
     plan_with(bundle, facts, context, &mut trail::Nothing)
 }
 
 /// Judges one call, and says at each rule what came of it.
-pub fn plan_with(bundle: &Bundle, facts: &Facts<'_>, context: Context<'_>, trail: &mut impl Trail) -> Plan {
+pub fn plan_with(bundle: &Bundle, facts: &Facts<'_>, context: &Context<'_>, trail: &mut impl Trail) -> Plan {
     let ruling = judge::judge(bundle, facts, context.now, trail);
     let summary = Summary {
         receipt: context.receipt.clone(),
@@ -161,7 +161,7 @@ pub fn settle(plan: Plan, recorded: Recorded) -> Settled {
     Settled::Refuse(Refusal { reason: plan.summary.reason, challenge: plan.challenge })
 }
 
-fn record(ruling: &Ruling<'_>, summary: &Summary, durability: Durability, context: Context<'_>) -> pb::Decision {
+fn record(ruling: &Ruling<'_>, summary: &Summary, durability: Durability, context: &Context<'_>) -> pb::Decision {
     let pseudonym = |kind, id| context.pseudonyms.of(kind, id);
     let user = ruling.caller.user.proven();
     let caller = pb::Caller {

@@ -21,7 +21,7 @@ fn summary(reason: Reason) -> Summary {
 
 fn refuse(reason: Reason, is_grpc: bool, errors: ErrorAnswer) -> Result<CheckResponse, Status> {
     let challenge = (reason.kind() == Kind::Challenge)
-        .then(|| Assurance { acr: vec!["mfa".into(), "phr".into()], max_age: Some(Duration::from_secs(300)) });
+        .then(|| Assurance { acr: vec!["mfa".into(), "phr".into()], max_age: Some(Duration::from_mins(5)) });
     to_wire::answer(&Settled::Refuse(Refusal { reason, challenge }), Some(&summary(reason)), is_grpc, errors)
 }
 
@@ -43,7 +43,7 @@ fn every_reason_but_granted_is_a_refusal_that_envoy_cannot_take_for_an_allow() {
                     );
                 }
                 Err(status) => {
-                    assert_eq!((status.code(), reason.kind()), (tonic::Code::Unavailable, Kind::Error), "{reason}")
+                    assert_eq!((status.code(), reason.kind()), (tonic::Code::Unavailable, Kind::Error), "{reason}");
                 }
             }
         }
@@ -52,7 +52,7 @@ fn every_reason_but_granted_is_a_refusal_that_envoy_cannot_take_for_an_allow() {
 
 #[test]
 fn the_answer_table_is_the_documented_one() {
-    let check = |reason, http: u32, grpc: &str| {
+    let check = |reason, http: i32, grpc: &str| {
         let Some(HttpResponse::DeniedResponse(denied)) =
             refuse(reason, true, ErrorAnswer::GrpcStatus).unwrap().http_response
         else {
@@ -66,7 +66,7 @@ fn the_answer_table_is_the_documented_one() {
                 .find(|header| header.key == name)
                 .map(|header| header.value.clone())
         };
-        assert_eq!(denied.status.map(|status| status.code), Some(http as i32), "{reason}");
+        assert_eq!(denied.status.map(|status| status.code), Some(http), "{reason}");
         assert_eq!(header("grpc-status").as_deref(), Some(grpc), "{reason}");
     };
     check(Reason::PathDotSegment, 400, "3");
@@ -117,16 +117,16 @@ fn every_header_says_how_it_is_set() {
 
 #[test]
 fn the_callers_deadline_is_read_in_every_unit() {
-    let deadline = |text: &str| {
+    let read = |text: &str| {
         let mut request = Request::new(());
         request.metadata_mut().insert("grpc-timeout", text.parse().unwrap());
-        super::deadline(&request)
+        deadline(&request)
     };
-    assert_eq!(deadline("250m"), Some(Duration::from_millis(250)));
-    assert_eq!(deadline("1S"), Some(Duration::from_secs(1)));
-    assert_eq!(deadline("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
-    assert_eq!(deadline("5u"), Some(Duration::from_micros(5)));
+    assert_eq!(read("250m"), Some(Duration::from_millis(250)));
+    assert_eq!(read("1S"), Some(Duration::from_secs(1)));
+    assert_eq!(read("99999999H"), Some(Duration::from_hours(99_999_999)));
+    assert_eq!(read("5u"), Some(Duration::from_micros(5)));
     for bad in ["", "m", "-1m", "+1m", "1", "123456789m", "1x", "1.5S"] {
-        assert_eq!(deadline(bad), None, "{bad}");
+        assert_eq!(read(bad), None, "{bad}");
     }
 }

@@ -56,7 +56,7 @@ pub fn explain(bundle: &Bundle, asked: &Asked) -> (Plan, Vec<Look>) {
     let now = asked.now.unwrap_or(DEFAULT_NOW);
     let context = Context { now, receipt: "case".to_owned(), trace_id: None, pseudonyms: &pseudonyms };
     let mut trail = Vec::new();
-    let plan = plan_with(bundle, &Facts::read(told), context, &mut trail);
+    let plan = plan_with(bundle, &Facts::read(told), &context, &mut trail);
     (plan, trail)
 }
 

@@ -116,6 +116,7 @@ fn object<'b>(
     let inputs = read_inputs(action, route, target, facts, &params);
     objections.add(inputs.as_ref().err().copied(), "inputs", trail, || format!("{} declared", route.inputs.len()));
     // Where the inputs cannot be read there is an objection already; what limits would say of nothing is no news.
+    #[expect(clippy::disallowed_methods, reason = "the error became an objection above")]
     let inputs = inputs.as_ref().ok();
     if let Some(inputs) = inputs {
         let limits = action.limits.iter().try_for_each(|limit| limit.check(inputs));

@@ -98,7 +98,7 @@ impl<'a> Ask<'a> {
         };
         let pseudonyms = Pseudonyms::for_cases();
         let now = Timestamp::constant(1_000_000, 0);
-        plan(bundle, &Facts::read(told), Context { now, receipt: "r".into(), trace_id: None, pseudonyms: &pseudonyms })
+        plan(bundle, &Facts::read(told), &Context { now, receipt: "r".into(), trace_id: None, pseudonyms: &pseudonyms })
     }
 
     fn reason(&self, bundle: &Bundle) -> Reason {

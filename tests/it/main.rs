@@ -2,7 +2,17 @@
 //!
 //! One binary for all of it, so that it is linked once.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::needless_for_each,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a test that cannot go on says so, and starts what it needs"
+)]
 
 mod answers;
 mod commands;

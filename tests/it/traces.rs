@@ -68,7 +68,7 @@ async fn a_span_joins_the_callers_trace_and_what_is_critical_is_always_sent() {
     );
     let stages: Vec<_> = span.events.iter().map(|event| event.name.as_str()).collect();
     assert_eq!(stages, ["read", "judged", "recorded"]);
-    let seen = format!("{:?}", spans);
+    let seen = format!("{spans:?}");
     assert!(seen.contains("order.read") && seen.contains("credentials.reset") && !seen.contains("agent-7"), "{seen}");
 }
 
