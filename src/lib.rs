@@ -1,3 +1,5 @@
 //! Tollgate: the checkpoint for customer data in motion.
 
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod pb;

@@ -1,0 +1,11 @@
+//! Tests against the real Envoy, the pinned one (`make envoy`). Without it they fail, and never skip: what is claimed
+//! here holds only on the real proxy.
+//!
+//! Each test starts its own Envoy on free loopback ports, so that all can run at once.
+
+mod attributes;
+mod bootstrap;
+mod fail_closed;
+mod lab;
+mod stand_in;
+mod transport;
