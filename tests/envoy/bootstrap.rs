@@ -6,7 +6,7 @@ use serde_json::json;
 use tollgate::demo::envoy::{
     BodyLimit, ExtAuthz, HeaderForm, Listener, Normalisation, PeerCertificate, Tls, Xfcc, validate,
 };
-use tollgate::demo::tollgate::Address;
+use tollgate::demo::service::Address;
 
 use crate::lab::{Lab, binary};
 
@@ -35,7 +35,7 @@ async fn envoy_accepts_every_switch_turned_the_other_way() {
         timeout: Duration::from_millis(250),
         status_on_error: 500,
         failure_mode_allow: true,
-        validate_mutations: false,
+        validate_mutations: true,
         include_peer_certificate: false,
         include_tls_session: false,
         metadata_namespaces: Vec::new(),

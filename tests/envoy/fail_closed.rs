@@ -2,7 +2,7 @@
 
 use tollgate::demo::client::Request;
 use tollgate::demo::envoy::{ExtAuthz, Listener};
-use tollgate::demo::tollgate::Address;
+use tollgate::demo::service::Address;
 
 use crate::lab::{HOST, Lab};
 

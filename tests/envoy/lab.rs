@@ -6,8 +6,8 @@ use tempfile::TempDir;
 use tollgate::demo::client::Client;
 use tollgate::demo::envoy::{self, Envoy, Jwt, Listener, Options, PeerCertificate, Tls};
 use tollgate::demo::pki::{Authority, Credentials};
+use tollgate::demo::service::Address;
 use tollgate::demo::tokens::TokenIssuer;
-use tollgate::demo::tollgate::Address;
 use tollgate::demo::upstream::Upstream;
 
 pub const HOST: &str = "api.shop.example";

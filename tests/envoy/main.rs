@@ -7,5 +7,6 @@ mod attributes;
 mod bootstrap;
 mod fail_closed;
 mod lab;
+mod mutations;
 mod stand_in;
 mod transport;

@@ -1,6 +1,6 @@
-//! Somebody who answers Envoy in Tollgate's place, says yes to everything, and keeps what was asked.
+//! Somebody who answers Envoy in Tollgate's place, always with the same answer, and keeps what was asked.
 //!
-//! It shows what the real Envoy sends, whatever Tollgate makes of it.
+//! It shows what the real Envoy sends, and what it does with an answer, whatever Tollgate makes of it.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,36 +9,42 @@ use envoy_types::ext_authz::v3::pb::{Authorization, AuthorizationServer, CheckRe
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
-use tollgate::demo::tollgate::Address;
+use tollgate::demo::service::Address;
 use tonic::{Request, Response, Status};
 
-#[derive(Clone, Default)]
-struct Yes {
+#[derive(Clone)]
+struct Same {
+    answer: CheckResponse,
     asked: Arc<Mutex<Vec<CheckRequest>>>,
 }
 
 pub struct StandIn {
     pub address: Address,
-    yes: Yes,
+    same: Same,
     server: JoinHandle<()>,
 }
 
 impl StandIn {
+    /// Says yes to everything.
     pub async fn start() -> Self {
+        Self::answering(CheckResponse::with_status(Status::ok("yes"))).await
+    }
+
+    pub async fn answering(answer: CheckResponse) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = Address::Tcp(listener.local_addr().unwrap());
-        let yes = Yes::default();
-        let service = AuthorizationServer::new(yes.clone());
+        let same = Same { answer, asked: Arc::default() };
+        let service = AuthorizationServer::new(same.clone());
         let server = tokio::spawn(async move {
             let incoming = TcpListenerStream::new(listener);
             tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming).await.unwrap();
         });
-        Self { address, yes, server }
+        Self { address, same, server }
     }
 
     /// What was asked last.
     pub fn last(&self) -> CheckRequest {
-        self.yes.asked.lock().unwrap().last().cloned().expect("nothing was asked")
+        self.same.asked.lock().unwrap().last().cloned().expect("nothing was asked")
     }
 }
 
@@ -49,9 +55,9 @@ impl Drop for StandIn {
 }
 
 #[tonic::async_trait]
-impl Authorization for Yes {
+impl Authorization for Same {
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
         self.asked.lock().unwrap().push(request.into_inner());
-        Ok(Response::new(CheckResponse::with_status(Status::ok("yes"))))
+        Ok(Response::new(self.answer.clone()))
     }
 }

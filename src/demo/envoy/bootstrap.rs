@@ -8,17 +8,28 @@ use serde_json::{Value, json};
 
 use super::filters;
 use super::options::{Listener, Normalisation, Options, PeerCertificate, Tls, Xfcc};
-use crate::demo::tollgate::Address;
+use crate::demo::service::Address;
 
 /// The whole bootstrap.
 pub fn render(options: &Options) -> Value {
     json!({
         "node": { "id": "laboratory", "cluster": "laboratory" },
         "admin": { "address": socket("127.0.0.1", 0) },
+        "overload_manager": { "resource_monitors": [connection_limit()] },
         "static_resources": {
             "listeners": options.listeners.iter().map(listener).collect::<Vec<_>>(),
             "clusters": [tollgate(&options.tollgate), upstream(options)],
         },
+    })
+}
+
+/// Without a limit, Envoy warns at each start, and a log with a warning in it misleads who looks for a fault.
+fn connection_limit() -> Value {
+    let limit = json!({ "max_active_downstream_connections": 50_000 });
+    json!({
+        "name": "envoy.resource_monitors.global_downstream_max_connections",
+        "typed_config":
+            typed("envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig", limit),
     })
 }
 

@@ -57,14 +57,14 @@ impl Tollgate {
         Self::start_at(options.clone(), anywhere, anywhere).await
     }
 
-    /// Starts it again with the same addresses, after it was killed or has ended. The old log is kept beside the new one.
-    pub async fn restart(self) -> anyhow::Result<Self> {
-        let Self { process, mut options, listen, health, metrics } = self;
-        drop(process);
+    /// Starts it again at the same addresses, after it was killed or has ended. The old log is kept beside the new one.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        let mut options = self.options.clone();
         let kept = options.log.with_extension("before-restart.log");
         std::fs::rename(&options.log, &kept).with_context(|| format!("can't keep the log as `{}`", kept.display()))?;
-        options.listen = listen;
-        Self::start_at(options, health, metrics).await
+        options.listen = self.listen.clone();
+        *self = Self::start_at(options, self.health, self.metrics).await?;
+        Ok(())
     }
 
     async fn start_at(options: Options, health: SocketAddr, metrics: SocketAddr) -> anyhow::Result<Self> {
@@ -108,6 +108,11 @@ impl Tollgate {
     /// The lines of its log that are JSON objects, in order.
     pub fn log_lines(&self) -> anyhow::Result<Vec<Value>> {
         Ok(log_lines(&self.process.logged()?))
+    }
+
+    /// Fails, with the end of its log, if it has ended.
+    pub fn still_runs(&mut self) -> anyhow::Result<()> {
+        self.process.still_runs()
     }
 
     /// SIGKILL: as a node that goes down.
