@@ -1,0 +1,86 @@
+//! All policies that are in force together: one compiled, validated, immutable set, named by its digest.
+//!
+//! [`load`] takes files and gives a bundle with its cases, or everything that is wrong with them. There is no bundle with a
+//! part missing. File names carry no meaning: the same documents in other files are the same bundle.
+
+mod cases;
+mod compile;
+mod documents;
+mod node;
+mod problem;
+mod read;
+
+use std::sync::Arc;
+
+pub use cases::{Asked, Case, Checked, Coverage, check, coverage};
+pub use documents::{API_VERSION, schema};
+pub use problem::{Place, Problem, Problems, SourceFile};
+use sha2::{Digest, Sha256};
+
+use crate::catalog::Catalog;
+use crate::contract::Contracts;
+use crate::identity::Identity;
+use crate::receipt::hex;
+use crate::terms::Mode;
+
+/// A bundle. It is swapped whole; one call sees one bundle.
+#[derive(Debug)]
+pub struct Bundle {
+    /// SHA-256 over its files, in lower-case hexadecimal.
+    pub digest: String,
+    /// Whether the whole gate observes.
+    pub mode: Mode,
+    /// How proofs become parties.
+    pub identity: Identity,
+    /// What can be done.
+    pub catalog: Catalog,
+    /// Who may.
+    pub contracts: Contracts,
+}
+
+/// A bundle, and the cases that came with it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The bundle.
+    pub bundle: Bundle,
+    /// What must come out of it.
+    pub cases: Vec<Case>,
+}
+
+/// Ten thousand actions take a fifth of this; a ConfigMap holds 1 MiB.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// Loads a bundle from its files, whole, or says all that is wrong.
+pub fn load(files: &[SourceFile]) -> Result<Loaded, Problems> {
+    let mut problems = Problems::default();
+    if files.iter().map(|file| file.text.len()).sum::<usize>() > MAX_BYTES {
+        problems.push(Problem::of_bundle(format!("the files of a bundle have at most {MAX_BYTES} bytes together")));
+        return Err(problems);
+    }
+    let nodes: Vec<_> = files.iter().flat_map(|file| node::documents(&Arc::new(file.clone()), &mut problems)).collect();
+    if nodes.is_empty() && problems.is_empty() {
+        problems.push(
+            Problem::of_bundle("there is no policy document")
+                .help("an empty bundle would deny everything; `Defaults` with `mode: observe` is a start"),
+        );
+    }
+    let documents: Vec<_> =
+        nodes.into_iter().filter_map(|node| documents::read_document(node, &mut problems)).collect();
+    let read = if problems.is_empty() { compile::Documents::AllRead } else { compile::Documents::SomeUnread };
+    let (bundle, cases) = compile::compile(documents, read, digest(files), &mut problems);
+    if problems.is_empty() {
+        return Ok(Loaded { bundle, cases });
+    }
+    problems.sort();
+    Err(problems)
+}
+
+/// SHA-256 over the sorted digests of the files' contents: neither names nor their order change it.
+pub fn digest(files: &[SourceFile]) -> String {
+    let mut digests: Vec<_> = files.iter().map(|file| Sha256::digest(file.text.as_bytes())).collect();
+    digests.sort_unstable();
+    hex(&digests.iter().fold(Sha256::new(), |hash, one| hash.chain_update(one)).finalize())
+}
+
+#[cfg(test)]
+mod tests;

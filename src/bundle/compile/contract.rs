@@ -1,0 +1,107 @@
+//! Contracts: whom they are about, and which of the catalogue's actions they grant.
+
+use std::collections::BTreeMap;
+
+use super::ground::refuse_empty;
+use super::{Documents, InputsByAction, service};
+use crate::bundle::documents::contract::{Contract as Typed, Grant as TypedGrant, PartyKeys, Who as TypedWho};
+use crate::bundle::problem::{Place, Problem, Problems, nearest};
+use crate::bundle::read::Spanned;
+use crate::catalog::Catalog;
+use crate::contract::{Contract, Grant, Retain, Who};
+use crate::terms::{ActionName, Name, Role, Tier};
+
+pub(super) struct Compiler<'a> {
+    pub(super) catalog: &'a Catalog,
+    pub(super) inputs_by_action: &'a InputsByAction,
+    pub(super) read: Documents,
+}
+
+impl Compiler<'_> {
+    pub(super) fn compile(
+        &self,
+        name: Name,
+        owner: Option<String>,
+        typed: Typed,
+        problems: &mut Problems,
+    ) -> Option<Contract> {
+        refuse_empty(&typed.purposes, "a contract is for something", problems);
+        let anyone = match &typed.who {
+            TypedWho::Anyone(place) => Some(place.clone()),
+            TypedWho::Parties(_) => None,
+        };
+        let who = match typed.who {
+            TypedWho::Anyone(_) => Some(Who::Anyone),
+            TypedWho::Parties(keys) => parties(keys, problems),
+        };
+        let grants = typed
+            .actions
+            .0
+            .into_iter()
+            .filter_map(|(action, grant)| self.grant(action, grant, anyone.as_ref(), problems));
+        let grants: BTreeMap<_, _> = grants.collect();
+        let retain = typed
+            .retain
+            .map(|retain| Retain { time: retain.time, no_store: retain.cache.is_some() })
+            .unwrap_or_default();
+        Some(Contract { name, owner, who: who?, purposes: typed.purposes.value, grants, retain, mode: typed.mode })
+    }
+
+    fn grant(
+        &self,
+        name: Spanned<ActionName>,
+        typed: TypedGrant,
+        anyone: Option<&Place>,
+        problems: &mut Problems,
+    ) -> Option<(ActionName, Grant)> {
+        let Some(action) = self.catalog.action_id(name.as_str()).and_then(|id| self.catalog.action(id)) else {
+            if self.read == Documents::AllRead {
+                let problem = Problem::at(&name.place, format!("no service has an action `{}`", name.value));
+                problems.push(
+                    match nearest(name.as_str(), self.catalog.actions().map(|(_, action)| action.name.as_str())) {
+                        Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+                        None => problem.help("declare it under the `actions` of a `Service` document"),
+                    },
+                );
+            }
+            return None;
+        };
+        if let Some(who) = anyone.filter(|_| action.tier > Tier::Open) {
+            let problem = Problem::at(
+                &name.place,
+                format!("`{}` is of the tier `{}`, and anyone may not have it", name.value, action.tier),
+            );
+            problems
+                .push(problem.also(who, "this is for anyone").help("`who: anyone` is for actions of the tier `open`"));
+        }
+        let inputs = self.inputs_by_action.get(&name.value).map_or(&[][..], Vec::as_slice);
+        let limits = typed.limit.map(|limits| service::limits(limits, inputs, problems)).unwrap_or_default();
+        Some((name.value, Grant { limits }))
+    }
+}
+
+fn parties(keys: Spanned<PartyKeys>, problems: &mut Problems) -> Option<Who> {
+    let place = keys.place;
+    let PartyKeys { workload, user, agent } = keys.value;
+    if workload.is_none() && user.is_none() && agent.is_none() {
+        problems.push(
+            Problem::at(&place, "the contract is about nobody")
+                .help("name a `workload`, a `user` or an `agent`, or write `who: anyone`"),
+        );
+        return None;
+    }
+    if let Some(list) = &workload {
+        refuse_empty(list, "it would be about nobody", problems);
+    }
+    if let Some(user) = &user {
+        refuse_empty(&user.any_role, "it would be about nobody", problems);
+    }
+    if let Some(list) = &agent {
+        refuse_empty(list, "it would be about nobody", problems);
+    }
+    Some(Who::Parties {
+        workload: workload.map(|list| list.value),
+        user: user.map(|user| user.any_role.value.into_iter().map(Role).collect()),
+        agent: agent.map(|list| list.value),
+    })
+}

@@ -1,0 +1,220 @@
+//! The policy documents as they are typed.
+//!
+//! This is the grammar: which keys there are, which must be there, and which belong to what is not built yet. What the
+//! values mean together is the compiler's business.
+
+pub(in crate::bundle) mod contract;
+pub(in crate::bundle) mod ground;
+pub(in crate::bundle) mod service;
+pub(in crate::bundle) mod test;
+
+use std::time::Duration;
+
+use contract::Contract;
+use ground::{Defaults, Identity, Tiers};
+use serde_json::{Value, json};
+use service::Service;
+use test::Test;
+
+use super::node::{Kind, Node};
+use super::problem::{Problem, Problems};
+use super::read::{Keys, Read, Spanned, expected, keys, listed, read_term, term};
+use crate::catalog::MoneyUnit;
+use crate::identity::WorkloadSource;
+use crate::terms::{ActionName, Durability, Mode, Name, Pointer, Purpose, Reason, SpiffePattern, Tier, TrustDomain};
+use crate::verdict::Verdict;
+
+/// The one version that there is.
+pub const API_VERSION: &str = "tollgate.dev/v1alpha1";
+
+term!(Tier, enum);
+term!(Mode, enum);
+term!(Durability, enum);
+term!(Verdict, enum);
+term!(MoneyUnit, enum);
+term!(WorkloadSource, enum);
+term!(Name, json!({ "type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" }));
+term!(ActionName, json!({ "type": "string", "pattern": "^[a-z0-9_-]+(\\.[a-z0-9_-]+)+$" }));
+term!(Purpose, json!({ "type": "string", "pattern": "^[a-z0-9_]+(\\.[a-z0-9_]+)*$" }));
+term!(SpiffePattern, json!({ "type": "string", "pattern": "^spiffe://" }));
+term!(TrustDomain, json!({ "type": "string", "pattern": "^[a-z0-9._-]+$" }));
+term!(Pointer, json!({ "type": "string", "pattern": "^(/.*)?$" }));
+term!(jiff::Timestamp, json!({ "type": "string", "format": "date-time" }));
+
+macro_rules! only_word {
+    ($name:ident, $word:literal) => {
+        /// The only word that can stand there.
+        #[derive(Debug, Clone, Copy)]
+        pub(in crate::bundle) struct $name;
+
+        impl Read for $name {
+            fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+                if node.text() == Some($word) {
+                    return Some(Self);
+                }
+                problems.push(expected(concat!("`", $word, "`"), node));
+                None
+            }
+
+            fn schema() -> Value {
+                json!({ "const": $word })
+            }
+        }
+    };
+}
+pub(in crate::bundle) use only_word;
+
+impl Read for Reason {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let known: Vec<_> = Self::ALL.iter().map(|one| one.code()).collect();
+        read_term(node, problems, &known)
+    }
+
+    fn schema() -> Value {
+        json!({ "enum": Self::ALL.iter().map(|one| one.code()).collect::<Vec<_>>() })
+    }
+}
+
+impl Read for Duration {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let parsed = node.text().and_then(|text| humantime::parse_duration(text).ok());
+        if parsed.is_none() {
+            problems.push(expected("a duration such as `5m`, `1h` or `30d`", node));
+        }
+        parsed
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^[0-9]+ *[a-z]+( *[0-9]+ *[a-z]+)*$" })
+    }
+}
+
+/// A document of any kind, with its name.
+#[derive(Debug)]
+pub(in crate::bundle) struct Document {
+    pub(in crate::bundle) name: Spanned<Name>,
+    pub(in crate::bundle) owner: Option<String>,
+    pub(in crate::bundle) body: Body,
+}
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])* $kind:ident($body:ty) = $text:literal),+ ; later $($later:literal: $what:literal),+) => {
+        /// What a document says, by its kind.
+        #[derive(Debug)]
+        pub(in crate::bundle) enum Body { $($kind($body)),+ }
+
+        impl Body {
+            /// The kind as it is written.
+            pub(in crate::bundle) const fn kind(&self) -> &'static str {
+                match self { $(Self::$kind(_) => $text),+ }
+            }
+        }
+
+        const KINDS: &[&str] = &[$($text),+];
+        const LATER_KINDS: &[(&str, &str)] = &[$(($later, $what)),+];
+
+        fn read_body(kind: &str, rest: &Node, problems: &mut Problems) -> Option<Body> {
+            match kind {
+                $($text => <$body>::read(rest, problems).map(Body::$kind),)+
+                _ => None,
+            }
+        }
+
+        /// JSON Schema (draft 2020-12) of a document, for editors.
+        pub fn schema() -> Value {
+            let documents = [$(with_header($text, concat!($($doc),*), <$body>::schema())),+];
+            json!({
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "$id": "https://tollgate.dev/schema/v1alpha1.json",
+                "title": "Tollgate policy document",
+                "type": "object",
+                "required": ["apiVersion", "kind", "metadata"],
+                "oneOf": documents,
+            })
+        }
+    };
+}
+
+kinds! {
+    /// What holds where nothing else is said. At most one.
+    Defaults(Defaults) = "Defaults",
+    /// What each tier demands. At most one; a tier that is not in it keeps the built-in demands.
+    Tiers(Tiers) = "Tiers",
+    /// How proofs become parties. At most one.
+    Identity(Identity) = "Identity",
+    /// What can be done at one API.
+    Service(Service) = "Service",
+    /// What one consumer may do.
+    Contract(Contract) = "Contract",
+    /// What must come out: cases that `tollgate test` runs.
+    Test(Test) = "Test";
+    later "Guardrail": "rules that no contract can override", "Override": "exceptions with an owner and an expiry date"
+}
+
+keys! {
+    /// Who wrote a document, and what it is called.
+    pub(in crate::bundle) struct Metadata {
+        required {
+            /// Unique among the documents of its kind.
+            name: Spanned<Name> = "name",
+        }
+        optional {
+            /// Whom to ask: a person, a team, an address.
+            owner: String = "owner",
+        }
+    }
+}
+
+/// Reads one document: its header, then what its kind says.
+pub(in crate::bundle) fn read_document(node: Node, problems: &mut Problems) -> Option<Document> {
+    let place = node.place.clone();
+    let Kind::Map(entries) = node.kind else {
+        problems.push(expected("a document with `apiVersion`, `kind` and `metadata`", &node));
+        return None;
+    };
+    let (header, rest): (Vec<_>, Vec<_>) =
+        entries.into_iter().partition(|(key, _)| matches!(key.text(), Some("apiVersion" | "kind" | "metadata")));
+    let header = Node { place: place.clone(), kind: Kind::Map(header) };
+    let (keys, _) = Keys::of(&header, &["apiVersion", "kind", "metadata"], &[], problems)?;
+    let version = keys.required::<Spanned<String>>("apiVersion", problems);
+    let kind = keys.required::<Spanned<String>>("kind", problems);
+    let metadata = keys.required::<Metadata>("metadata", problems);
+    if let Some(version) = version.filter(|version| version.value != API_VERSION) {
+        problems.push(
+            Problem::at(&version.place, format!("`{}` is not a version that is known here", version.value))
+                .help(format!("write `{API_VERSION}`")),
+        );
+    }
+    let kind = known_kind(kind?, problems)?;
+    let body = read_body(&kind, &Node { place, kind: Kind::Map(rest) }, problems);
+    let Metadata { name, owner } = metadata?;
+    Some(Document { name, owner, body: body? })
+}
+
+fn known_kind(kind: Spanned<String>, problems: &mut Problems) -> Option<String> {
+    if KINDS.contains(&kind.as_str()) {
+        return Some(kind.value);
+    }
+    problems.push(match LATER_KINDS.iter().find(|(one, _)| *one == kind.value) {
+        Some((_, what)) => Problem::at(&kind.place, format!("`{}` is not supported yet: {what}", kind.value))
+            .help("leave the document out"),
+        None => {
+            let problem = Problem::at(&kind.place, format!("`{}` is not a kind of document", kind.value));
+            match super::problem::nearest(&kind.value, KINDS.iter().copied()) {
+                Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+                None => problem.help(format!("one of {}", listed(KINDS))),
+            }
+        }
+    });
+    None
+}
+
+fn with_header(kind: &str, about: &str, mut body: Value) -> Value {
+    body["description"] = Value::from(about.trim());
+    body["properties"]["apiVersion"] = json!({ "const": API_VERSION });
+    body["properties"]["kind"] = json!({ "const": kind });
+    body["properties"]["metadata"] = Metadata::schema();
+    let required = body["required"].as_array().cloned().unwrap_or_default();
+    body["required"] = ["apiVersion", "kind", "metadata"].into_iter().map(Value::from).chain(required).collect();
+    body
+}

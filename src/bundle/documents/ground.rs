@@ -1,0 +1,237 @@
+//! The documents that the others stand on: `Defaults`, `Tiers`, `Identity`.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::only_word;
+use crate::bundle::node::{Kind, Node};
+use crate::bundle::problem::{Problem, Problems};
+use crate::bundle::read::{Keys, MapOf, Read, Spanned, expected, keys};
+use crate::identity::WorkloadSource;
+use crate::terms::{Durability, Mode, Pointer, SpiffePattern, Tier, TrustDomain};
+
+keys! {
+    /// What holds where nothing else is said.
+    pub(in crate::bundle) struct Defaults {
+        optional {
+            /// `observe` denies nothing anywhere and records what would have been; `enforce` carries verdicts out.
+            mode: Mode = "mode",
+        }
+        checked {
+            /// What becomes of operations that are not in the catalogue.
+            Unmapped = "unmapped",
+        }
+    }
+}
+
+keys! {
+    /// What becomes of operations that are not in the catalogue.
+    pub(in crate::bundle) struct Unmapped {
+        checked {
+            /// GET and HEAD.
+            Deny = "read",
+            /// All other methods.
+            Deny = "write",
+        }
+        later { "grantTo": "contracts that may do what is unmapped", }
+    }
+}
+
+/// The one thing that can be said yet.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::bundle) struct Deny;
+
+impl Read for Deny {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        if node.text() == Some("deny") {
+            return Some(Self);
+        }
+        let grants =
+            matches!(&node.kind, Kind::Map(entries) if entries.iter().any(|(key, _)| key.text() == Some("grantTo")));
+        problems.push(match grants {
+            true => Problem::at(&node.place, "`grantTo` is not supported yet: contracts that may do what is unmapped")
+                .help("write `deny`"),
+            false => expected("`deny`", node),
+        });
+        None
+    }
+
+    fn schema() -> Value {
+        json!({ "const": "deny" })
+    }
+}
+
+keys! {
+    /// What each tier demands.
+    pub(in crate::bundle) struct Tiers {
+        optional {
+            /// Nothing personal, no effect.
+            open: TierDemands = "open",
+            /// Reads personal data.
+            personal: TierDemands = "personal",
+            /// Reads sensitive data, or writes with little effect.
+            sensitive: TierDemands = "sensitive",
+            /// Changes something that a customer feels.
+            impact: TierDemands = "impact",
+            /// Money, credentials, entitlements.
+            critical: TierDemands = "critical",
+        }
+    }
+}
+
+keys! {
+    /// What one tier demands.
+    pub(in crate::bundle) struct TierDemands {
+        optional {
+            /// What must be proven or declared.
+            require: Require = "require",
+            /// How surely a decision is recorded before it is answered; `async` where this is left out.
+            receipt: Durability = "receipt",
+        }
+    }
+}
+
+keys! {
+    /// What must be proven or declared.
+    pub(in crate::bundle) struct Require {
+        optional {
+            /// Everyone who stands behind the call is proven.
+            caller: Known = "caller",
+            /// Exactly one purpose is declared.
+            purpose: DeclaredWord = "purpose",
+            /// How the user must have signed in.
+            assurance: Assurance = "assurance",
+        }
+        later { "approval": "approvals by someone else", "freshness": "preconditions", }
+    }
+}
+
+keys! {
+    /// How the user must have signed in.
+    pub(in crate::bundle) struct Assurance {
+        required {
+            /// Any of these authentication context classes will do.
+            acr: Spanned<Vec<String>> = "acr",
+        }
+        optional {
+            /// The longest time since then.
+            max_age: Duration = "maxAge",
+        }
+    }
+}
+
+keys! {
+    /// How proofs become parties.
+    pub(in crate::bundle) struct Identity {
+        optional {
+            /// The processes that call. Where this is given, a call without a proven workload has no known caller.
+            workload: Workload = "workload",
+            /// The people on whose behalf they call.
+            user: User = "user",
+            /// How a caller declares its purpose.
+            purpose: PurposeKeys = "purpose",
+            /// How the channel of the customer is known.
+            channel: Channel = "channel",
+            /// Who acts on its own.
+            automation: Automation = "automation",
+        }
+    }
+}
+
+keys! {
+    /// Where a workload's proof comes from.
+    pub(in crate::bundle) struct Workload {
+        required {
+            /// `mtls`: the certificate that the proxy verified. `xfcc`: the header in which the proxy writes it; list it only
+            /// where the proxy replaces what a client sends (`SANITIZE_SET`). The first that is there decides.
+            from: Spanned<Vec<WorkloadSource>> = "from",
+            /// The SPIFFE trust domains whose workloads are ours.
+            trust_domains: Spanned<Vec<TrustDomain>> = "trustDomains",
+        }
+    }
+}
+
+keys! {
+    /// Where a user's claims come from.
+    pub(in crate::bundle) struct User {
+        required {
+            /// `metadata:NAMESPACE/KEY`: where the proxy's JWT filter leaves the payload that it verified.
+            from: Spanned<String> = "from",
+        }
+        optional {
+            /// Which claim is what.
+            map: ClaimMap = "map",
+        }
+    }
+}
+
+keys! {
+    /// Which claim is what, as JSON Pointers into the payload.
+    pub(in crate::bundle) struct ClaimMap {
+        optional {
+            /// The user's id; `/sub` where this is left out.
+            id: Pointer = "id",
+            /// A list of roles; without it there are none.
+            roles: Pointer = "roles",
+            /// Who acts for the user (RFC 8693); `/act` where this is left out.
+            actor: Pointer = "actor",
+            /// The authentication context class; `/acr` where this is left out.
+            acr: Pointer = "acr",
+            /// When the user signed in; `/auth_time` where this is left out.
+            auth_time: Pointer = "authTime",
+            /// The purpose that the token was issued for; without it tokens declare none.
+            purpose: Pointer = "purpose",
+        }
+        later { "tenant": "conditions on a tenant", }
+    }
+}
+
+keys! {
+    /// How a caller declares its purpose.
+    pub(in crate::bundle) struct PurposeKeys {
+        required {
+            /// The header that declares it.
+            header: Spanned<String> = "header",
+        }
+    }
+}
+
+keys! {
+    /// How the channel of the customer is known.
+    pub(in crate::bundle) struct Channel {
+        required {
+            /// The header that names it.
+            header: Spanned<String> = "header",
+            /// The workloads that are believed.
+            trusted_from: Vec<SpiffePattern> = "trustedFrom",
+        }
+        optional {
+            /// The highest tier over each channel; a channel that is not here has no ceiling.
+            ceilings: MapOf<String, Tier> = "ceilings",
+        }
+    }
+}
+
+keys! {
+    /// Who acts on its own.
+    pub(in crate::bundle) struct Automation {
+        optional {
+            /// Which of them.
+            autonomous: Autonomous = "autonomous",
+        }
+    }
+}
+
+keys! {
+    /// Workloads that act on their own.
+    pub(in crate::bundle) struct Autonomous {
+        required {
+            /// Their SPIFFE ids; a trailing `/*` stands for any that continue it.
+            workload: Vec<SpiffePattern> = "workload",
+        }
+    }
+}
+
+only_word!(Known, "known");
+only_word!(DeclaredWord, "declared");

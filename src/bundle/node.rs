@@ -1,0 +1,183 @@
+//! YAML as a tree whose every node knows its place.
+//!
+//! The parser is `saphyr-parser`; here its events become a tree of texts, lists and maps. What makes YAML surprising is
+//! refused: anchors and aliases, tags, duplicate keys, keys that are no text. A scalar is the text that was typed, so
+//! `no` is no boolean unless a boolean is expected. Depth and size are bounded.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+
+use super::problem::{Place, Problem, Problems, SourceFile};
+
+/// A node and its place.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) place: Place,
+    pub(super) kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Kind {
+    /// Nothing was written, or `null` or `~`.
+    Null,
+    /// A text; `plain` where it was written without quotes.
+    Scalar {
+        text: String,
+        plain: bool,
+    },
+    List(Vec<Node>),
+    /// Keys are unique.
+    Map(Vec<(Node, Node)>),
+}
+
+/// Policies are at most seven deep.
+const MAX_DEPTH: usize = 32;
+
+impl Node {
+    /// What it is, for a message.
+    pub(super) const fn describe(&self) -> &'static str {
+        match self.kind {
+            Kind::Null => "nothing",
+            Kind::Scalar { .. } => "a text",
+            Kind::List(_) => "a list",
+            Kind::Map(_) => "a map",
+        }
+    }
+
+    pub(super) const fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Scalar { text, .. } => Some(text.as_str()),
+            _ => None,
+        }
+    }
+}
+
+/// The documents of a file. Empty ones are left out.
+pub(super) fn documents(file: &Arc<SourceFile>, problems: &mut Problems) -> Vec<Node> {
+    let mut builder = Builder { file, problems, documents: Vec::new(), open: Vec::new(), broken: false };
+    for event in Parser::new_from_str(&file.text) {
+        match event {
+            Ok((event, span)) => builder.take(event, span),
+            Err(error) => {
+                let place = builder.place(Span::empty(*error.marker()));
+                builder.problems.push(Problem::at(&place, format!("this is not YAML: {}", error.info())));
+                return Vec::new();
+            }
+        }
+        if builder.broken {
+            return Vec::new();
+        }
+    }
+    builder.documents
+}
+
+struct Builder<'a> {
+    file: &'a Arc<SourceFile>,
+    problems: &'a mut Problems,
+    documents: Vec<Node>,
+    open: Vec<Open>,
+    /// What follows could only lead to more problems of the same kind.
+    broken: bool,
+}
+
+/// A list or a map that is not closed yet.
+enum Open {
+    List(Place, Vec<Node>),
+    Map(OpenMap),
+}
+
+struct OpenMap {
+    place: Place,
+    entries: Vec<(Node, Node)>,
+    /// Where in the entries each key stands: a service may have thousands of actions.
+    places_by_key: HashMap<String, usize>,
+    /// A key whose value has not come yet.
+    key: Option<Node>,
+}
+
+impl Builder<'_> {
+    fn place(&self, span: Span) -> Place {
+        let chars = span.start.index()..span.end.index();
+        Place { file: Arc::clone(self.file), line: span.start.line(), column: span.start.col() + 1, chars }
+    }
+
+    fn take(&mut self, event: Event<'_>, span: Span) {
+        let place = self.place(span);
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.refuse(&place, anchor, tag.is_some());
+                let plain = style == ScalarStyle::Plain;
+                let null = plain && matches!(text.as_ref(), "" | "~" | "null");
+                let kind = if null { Kind::Null } else { Kind::Scalar { text: text.into_owned(), plain } };
+                self.add(Node { place, kind });
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.refuse(&place, anchor, tag.is_some());
+                self.open(Open::List(place, Vec::new()));
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.refuse(&place, anchor, tag.is_some());
+                self.open(Open::Map(OpenMap { place, entries: Vec::new(), places_by_key: HashMap::new(), key: None }));
+            }
+            Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
+                Some(Open::List(place, list)) => self.add(Node { place, kind: Kind::List(list) }),
+                Some(Open::Map(map)) => self.add(Node { place: map.place, kind: Kind::Map(map.entries) }),
+                None => self.broken = true,
+            },
+            Event::Alias(_) => {
+                self.problems.push(Problem::at(&place, "an alias is not allowed").help("write the value out"));
+                self.broken = true;
+            }
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {}
+        }
+    }
+
+    fn refuse(&mut self, place: &Place, anchor: usize, tagged: bool) {
+        if anchor != 0 {
+            self.problems
+                .push(Problem::at(place, "an anchor is not allowed").help("write the value out where it is used"));
+        }
+        if tagged {
+            self.problems.push(Problem::at(place, "a tag is not allowed"));
+        }
+    }
+
+    fn open(&mut self, open: Open) {
+        if self.open.len() >= MAX_DEPTH {
+            let (Open::List(place, _) | Open::Map(OpenMap { place, .. })) = &open;
+            self.problems.push(Problem::at(place, format!("more than {MAX_DEPTH} levels deep")));
+            self.broken = true;
+        }
+        self.open.push(open);
+    }
+
+    fn add(&mut self, node: Node) {
+        match self.open.last_mut() {
+            None if matches!(node.kind, Kind::Null) => {}
+            None => self.documents.push(node),
+            Some(Open::List(_, list)) => list.push(node),
+            Some(Open::Map(map)) => match map.key.take() {
+                None => map.key = Some(node),
+                Some(key) => map.add(key, node, self.problems),
+            },
+        }
+    }
+}
+
+impl OpenMap {
+    fn add(&mut self, key: Node, value: Node, problems: &mut Problems) {
+        let Some(name) = key.text() else {
+            problems.push(Problem::at(&key.place, format!("a key must be a text, this is {}", key.describe())));
+            return;
+        };
+        if let Some((first, _)) = self.places_by_key.get(name).and_then(|at| self.entries.get(*at)) {
+            let problem = Problem::at(&key.place, format!("the key `{name}` stands here twice"));
+            problems.push(problem.also(&first.place, "it stands here first"));
+            return;
+        }
+        self.places_by_key.insert(name.to_owned(), self.entries.len());
+        self.entries.push((key, value));
+    }
+}

@@ -1,0 +1,181 @@
+//! What is wrong with a bundle, said so that it can be mended: file, line, column, what was expected, and a hint.
+//!
+//! All problems of a bundle are collected and reported together. A problem has a one-line form, for a log, and a form
+//! with the source under it, for a person.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+/// A file as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Its name, as the operator knows it: the path below the folder.
+    pub name: String,
+    /// What is in it.
+    pub text: String,
+}
+
+/// A place in a file.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub(super) file: Arc<SourceFile>,
+    /// 1-based.
+    pub line: usize,
+    /// 1-based, in characters.
+    pub column: usize,
+    /// In characters from the file's beginning.
+    pub(super) chars: Range<usize>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// Where; a problem of the whole bundle has no place.
+    pub place: Option<Place>,
+    /// What.
+    pub message: String,
+    /// What would mend it.
+    pub help: Option<String>,
+    /// Another place that has to do with it, and why.
+    pub also: Option<(Place, String)>,
+}
+
+/// All that is wrong with a bundle. Never empty when it is an error.
+#[derive(Debug, Clone, Default)]
+pub struct Problems(Vec<Problem>);
+
+impl Problem {
+    /// A problem at a place.
+    pub fn at(place: &Place, message: impl Into<String>) -> Self {
+        Self { place: Some(place.clone()), message: message.into(), help: None, also: None }
+    }
+
+    /// A problem of the whole.
+    pub fn of_bundle(message: impl Into<String>) -> Self {
+        Self { place: None, message: message.into(), help: None, also: None }
+    }
+
+    /// Adds what would mend it.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds another place that has to do with it.
+    pub fn also(mut self, place: &Place, why: impl Into<String>) -> Self {
+        self.also = Some((place.clone(), why.into()));
+        self
+    }
+
+    /// The problem with its source under it.
+    pub fn render(&self, renderer: &Renderer) -> String {
+        let mut group = Group::with_title(Level::ERROR.primary_title(self.message.as_str()));
+        if let Some(place) = &self.place {
+            let mut snippet = snippet(place).annotation(AnnotationKind::Primary.span(place.bytes()));
+            if let Some((also, why)) = self.also.as_ref().filter(|(also, _)| Arc::ptr_eq(&also.file, &place.file)) {
+                snippet = snippet.annotation(AnnotationKind::Context.span(also.bytes()).label(why.as_str()));
+            }
+            group = group.element(snippet);
+        }
+        if let Some((also, why)) = &self.also
+            && self.place.as_ref().is_some_and(|place| !Arc::ptr_eq(&also.file, &place.file))
+        {
+            group =
+                group.element(snippet(also).annotation(AnnotationKind::Context.span(also.bytes()).label(why.as_str())));
+        }
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        renderer.render(&[group])
+    }
+}
+
+fn snippet(place: &Place) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
+    Snippet::source(place.file.text.as_str()).path(place.file.name.as_str())
+}
+
+impl Place {
+    /// The name of the file.
+    pub fn file(&self) -> &str {
+        &self.file.name
+    }
+
+    /// The range in bytes, at least one character wide where the file has one there.
+    fn bytes(&self) -> Range<usize> {
+        let text = &self.file.text;
+        let offset = |chars: usize| text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at);
+        let start = offset(self.chars.start);
+        // A mapping's place is its first line.
+        let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+        start..offset(self.chars.end.max(self.chars.start + 1)).min(line_end.max(start))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.name, self.line, self.column)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        f.write_str(&self.message)?;
+        if let Some((place, why)) = &self.also {
+            write!(f, " ({why}: {place})")?;
+        }
+        self.help.as_ref().map_or(Ok(()), |help| write!(f, "; help: {help}"))
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.0.iter().enumerate() {
+            write!(f, "{}{problem}", if index == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+impl Problems {
+    /// Adds one.
+    pub fn push(&mut self, problem: Problem) {
+        self.0.push(problem);
+    }
+
+    /// All of them, in the order of files and lines.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn sort(&mut self) {
+        self.0.sort_by_key(|problem| {
+            problem.place.as_ref().map(|place| (place.file.name.clone(), place.line, place.column))
+        });
+    }
+}
+
+/// The known word that was probably meant.
+pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let distance = |one: &&str| strsim::damerau_levenshtein(word, one);
+    let best = known.into_iter().min_by_key(distance)?;
+    // A third of the word may be wrong; beyond that it is another word.
+    (distance(&best) <= (word.chars().count().max(3)) / 3 + 1).then_some(best)
+}

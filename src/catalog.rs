@@ -1,0 +1,234 @@
+//! The catalogue: what can be done at which service, by business name, and how to tell it from a request.
+//!
+//! A host belongs to one or more services, whose routes share one tree. A request finds its action by host, method and path,
+//! and the action's inputs are read from where its route says. What finds nothing is [`Found::Unmapped`]; nothing falls
+//! back to a wider route, another method or another host. The catalogue says what a call is, never whether it may be.
+
+mod input;
+mod limit;
+mod route;
+mod tiers;
+mod tree;
+
+use std::collections::{BTreeMap, HashMap};
+
+pub use input::{Input, InputKind, Inputs, Location, MoneyUnit, Placed, Value};
+pub use limit::{Bound, Limit};
+pub use route::{Method, Route, Template};
+pub use tiers::{Assurance, Demands, Tiers};
+
+use crate::facts::Target;
+use crate::terms::{ActionName, Mode, Name, Tier};
+
+/// A service's place in the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServiceId(u32);
+
+/// An action's place in the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ActionId(u32);
+
+/// A route's place in the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RouteId(u32);
+
+/// An API whose actions are known.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Its name.
+    pub name: Name,
+    /// Whom to ask about it.
+    pub owner: Option<String>,
+    /// Whether it is on trial.
+    pub mode: Option<Mode>,
+}
+
+/// One thing that can be done.
+#[derive(Debug, Clone)]
+pub struct Action {
+    /// Its business name, unique in the catalogue.
+    pub name: ActionName,
+    /// Where it can be done.
+    pub service: ServiceId,
+    /// How much control it needs.
+    pub tier: Tier,
+    /// What one call may not exceed, whoever calls.
+    pub limits: Vec<Limit>,
+    /// What is changed in the request before the service sees it.
+    pub mutations: Mutations,
+}
+
+/// What an action changes in its request.
+#[derive(Debug, Clone, Default)]
+pub struct Mutations {
+    /// Headers that its service does not need, in lower case.
+    pub remove_headers: Vec<String>,
+    /// Query parameters that its service does not need.
+    pub remove_query: Vec<String>,
+    /// Query parameters that are set, whatever the caller sent.
+    pub set_query: Vec<(String, String)>,
+}
+
+/// Hosts, routes, actions and tiers of one bundle.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    services: Vec<Service>,
+    actions: Vec<Action>,
+    routes: Vec<(ActionId, Route)>,
+    ids_by_name: BTreeMap<ActionName, ActionId>,
+    exact_hosts: HashMap<String, Site>,
+    /// By what follows the first label: `shop.example` for `*.shop.example`.
+    wildcard_hosts: HashMap<String, Site>,
+    tiers: Tiers,
+}
+
+/// What answers under one host.
+#[derive(Debug, Default)]
+struct Site {
+    services: Vec<ServiceId>,
+    trees_by_method: HashMap<Method, tree::Tree>,
+}
+
+/// What a request is, according to the catalogue.
+#[derive(Debug)]
+pub enum Found<'c> {
+    /// A known action, by this route, with the path's parameters in the template's order.
+    Mapped {
+        /// The action.
+        id: ActionId,
+        /// The action, once more, as a value.
+        action: &'c Action,
+        /// The route that matched.
+        route: &'c Route,
+        /// The values of the template's parameters, in order.
+        params: Vec<String>,
+    },
+    /// No action. The services are those that answer under the host: none, one or several.
+    Unmapped {
+        /// Who answers under the host.
+        services: &'c [ServiceId],
+    },
+}
+
+/// Why a route cannot be added.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Overlap {
+    /// The route that is there already.
+    pub with: RouteId,
+    /// The host under which the two meet.
+    pub host: String,
+}
+
+impl Catalog {
+    /// An empty catalogue with these tiers: everything is unmapped.
+    pub fn new(tiers: Tiers) -> Self {
+        Self { tiers, ..Self::default() }
+    }
+
+    /// Adds a service that answers under these hosts: exact names, or `*.` and a name.
+    pub fn add_service(&mut self, service: Service, hosts: &[String]) -> ServiceId {
+        let id = ServiceId(index(self.services.len()));
+        self.services.push(service);
+        for host in hosts {
+            self.site_mut(host).services.push(id);
+        }
+        id
+    }
+
+    /// Adds an action. `None` where the name is taken.
+    pub fn add_action(&mut self, action: Action) -> Option<ActionId> {
+        let id = ActionId(index(self.actions.len()));
+        if self.ids_by_name.contains_key(&action.name) {
+            return None;
+        }
+        self.ids_by_name.insert(action.name.clone(), id);
+        self.actions.push(action);
+        Some(id)
+    }
+
+    /// Adds a route of an action under its service's hosts. Refused where another route could match the same request and
+    /// neither is the more literal one.
+    pub fn add_route(&mut self, action: ActionId, hosts: &[String], route: Route) -> Result<RouteId, Overlap> {
+        let id = RouteId(index(self.routes.len()));
+        for host in hosts {
+            let tree = self.site_mut(host).trees_by_method.entry(route.method).or_default();
+            tree.insert(&route.template, id).map_err(|with| Overlap { with, host: host.clone() })?;
+        }
+        self.routes.push((action, route));
+        Ok(id)
+    }
+
+    /// Finds what a request is for.
+    pub fn find<'c>(&'c self, target: &Target<'_>) -> Found<'c> {
+        let Some(site) = self.site(target.host.as_str()) else {
+            return Found::Unmapped { services: &[] };
+        };
+        let tree = Method::of_request(target.method).and_then(|method| site.trees_by_method.get(&method));
+        let matched = tree.and_then(|tree| tree.find(target.path.as_str()));
+        let known = matched.and_then(|(id, params)| {
+            let (action, route) = self.routes.get(id.0 as usize)?;
+            Some(Found::Mapped { id: *action, action: self.actions.get(action.0 as usize)?, route, params })
+        });
+        known.unwrap_or(Found::Unmapped { services: &site.services })
+    }
+
+    /// An action's id by its name.
+    pub fn action_id(&self, name: &str) -> Option<ActionId> {
+        self.ids_by_name.get(name).copied()
+    }
+
+    /// An action by its place.
+    pub fn action(&self, id: ActionId) -> Option<&Action> {
+        self.actions.get(id.index())
+    }
+
+    /// All actions, by name.
+    pub fn actions(&self) -> impl Iterator<Item = (ActionId, &Action)> {
+        self.ids_by_name.values().filter_map(|id| self.actions.get(id.0 as usize).map(|action| (*id, action)))
+    }
+
+    /// A service by its place.
+    pub fn service(&self, id: ServiceId) -> Option<&Service> {
+        self.services.get(id.0 as usize)
+    }
+
+    /// The ladder of tiers.
+    pub const fn tiers(&self) -> &Tiers {
+        &self.tiers
+    }
+
+    /// The most specific host wins as a whole, as Envoy's virtual hosts do: an exact name, then the longest wildcard of
+    /// one label.
+    fn site(&self, host: &str) -> Option<&Site> {
+        self.exact_hosts.get(host).or_else(|| self.wildcard_hosts.get(host.split_once('.')?.1))
+    }
+
+    fn site_mut(&mut self, host: &str) -> &mut Site {
+        match host.strip_prefix("*.") {
+            Some(rest) => self.wildcard_hosts.entry(rest.to_owned()).or_default(),
+            None => self.exact_hosts.entry(host.to_owned()).or_default(),
+        }
+    }
+}
+
+impl ActionId {
+    /// A number below the count of actions, for tables by action.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl RouteId {
+    /// A number below the count of routes, for tables by route.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A bundle's bound on documents keeps all counts far below this.
+fn index(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! A route: `GET /v1/orders/{order}`, as the catalogue spells it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::Placed;
+use crate::facts::Path;
+use crate::terms::{InvalidTerm, spelled};
+
+spelled! {
+    /// The methods that a route can have. `HEAD` is its `GET` (RFC 9110, section 9.3.2).
+    Method, "a method" {
+        /// Reads.
+        Get = "GET",
+        /// Does.
+        Post = "POST",
+        /// Replaces.
+        Put = "PUT",
+        /// Changes.
+        Patch = "PATCH",
+        /// Removes.
+        Delete = "DELETE",
+        /// Asks what can be done.
+        Options = "OPTIONS",
+    }
+}
+
+/// One wire form of an action.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path.
+    pub template: Template,
+    /// Where the action's inputs are in this form.
+    pub inputs: Vec<Placed>,
+}
+
+/// A path whose segments are literal or parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    pub(super) segments: Vec<Segment>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Segment {
+    Literal(String),
+    Param(String),
+}
+
+/// Deeper paths are refused when a bundle is loaded.
+const MAX_SEGMENTS: usize = 32;
+
+impl Method {
+    /// The method whose routes a request is matched against.
+    pub fn of_request(text: &str) -> Option<Self> {
+        if text == "HEAD" { Some(Self::Get) } else { text.parse().ok() }
+    }
+}
+
+impl Template {
+    /// The names of the parameters, in order.
+    pub fn params(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Param(name) => Some(name.as_str()),
+            Segment::Literal(_) => None,
+        })
+    }
+}
+
+impl Route {
+    /// Reads `METHOD /path`. The inputs are placed by whoever knows the action.
+    pub fn parse(text: &str) -> Result<(Method, Template), InvalidTerm> {
+        let (method, path) = text.split_once(' ').ok_or_else(|| {
+            InvalidTerm(format!("`{text}` is not a route: a method and a path, such as `GET /v1/orders/{{order}}`"))
+        })?;
+        if method == "HEAD" {
+            return Err(InvalidTerm("`HEAD` has no routes of its own: it is matched as `GET`".to_owned()));
+        }
+        Ok((method.parse()?, path.parse()?))
+    }
+}
+
+impl FromStr for Template {
+    type Err = InvalidTerm;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let invalid = |why: String| InvalidTerm(format!("`{text}` is not a path: {why}"));
+        let inner = text.strip_prefix('/').ok_or_else(|| invalid("it begins with `/`".to_owned()))?;
+        let segments =
+            inner.split('/').map(|part| read_segment(part).map_err(&invalid)).collect::<Result<Vec<_>, _>>()?;
+        if segments.len() > MAX_SEGMENTS {
+            return Err(invalid(format!("more than {MAX_SEGMENTS} segments")));
+        }
+        let template = Self { segments };
+        let mut names: Vec<_> = template.params().collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(invalid(format!("the parameter `{}` stands in it twice", twice[0])));
+        }
+        // A literal must be able to match: it is checked as a request's path is, and compared decoded.
+        let example: String = template
+            .segments
+            .iter()
+            .map(|one| if let Segment::Literal(text) = one { format!("/{text}") } else { "/x".to_owned() })
+            .collect();
+        match Path::read(&example) {
+            Ok(path) if path.as_str() == example => Ok(template),
+            Ok(_) => Err(invalid("write it decoded, without `%`".to_owned())),
+            Err(reason) => Err(invalid(format!("no request can match it: {}", reason.detail()))),
+        }
+    }
+}
+
+fn read_segment(part: &str) -> Result<Segment, String> {
+    let Some(inner) = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
+        return match part.contains(['{', '}', '*']) {
+            true => Err(format!(
+                "`{part}`: a parameter is a whole segment, such as `{{order}}`, and there are no wildcards"
+            )),
+            false => Ok(Segment::Literal(part.to_owned())),
+        };
+    };
+    let is_name = !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if is_name {
+        Ok(Segment::Param(inner.to_owned()))
+    } else {
+        Err(format!("`{part}`: a parameter's name has letters, digits and `_`"))
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.segments.iter().try_for_each(|segment| match segment {
+            Segment::Literal(text) => write!(f, "/{text}"),
+            Segment::Param(name) => write!(f, "/{{{name}}}"),
+        })
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.template)
+    }
+}

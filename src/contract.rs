@@ -1,0 +1,256 @@
+//! Contracts: what one consumer may do, for which purposes, within which limits.
+//!
+//! A contract says whom it is about and so whom it covers; it grants actions by name. Here it is asked two things: does it
+//! match this caller, and does its grant hold for this call. Whether that is enough for everyone behind the call is the
+//! gate's question.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::catalog::{ActionId, Catalog, Inputs, Limit};
+use crate::identity::{Caller, Proof};
+use crate::terms::{ActionName, Mode, Name, Purpose, Reason, Role, SpiffePattern};
+
+/// One consumer's contract.
+#[derive(Debug, Clone)]
+pub struct Contract {
+    /// Its name.
+    pub name: Name,
+    /// Whom to ask about it.
+    pub owner: Option<String>,
+    /// Whom it is about.
+    pub who: Who,
+    /// What for. Each covers what is behind its dot.
+    pub purposes: Vec<Purpose>,
+    /// What it grants.
+    pub grants: BTreeMap<ActionName, Grant>,
+    /// What the consumer may keep.
+    pub retain: Retain,
+    /// Whether it is on trial.
+    pub mode: Option<Mode>,
+}
+
+/// The grant of one action.
+#[derive(Debug, Clone, Default)]
+pub struct Grant {
+    /// What one call may not exceed.
+    pub limits: Vec<Limit>,
+}
+
+/// What a consumer may keep of what it gets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retain {
+    /// For how long.
+    pub time: Option<Duration>,
+    /// Whether caches on the way may keep nothing.
+    pub no_store: bool,
+}
+
+/// Whom a contract is about.
+#[derive(Debug, Clone)]
+pub enum Who {
+    /// Everyone, known or not. Only for actions of the open tier.
+    Anyone,
+    /// Those who meet each of these that is given; they are the parties that it covers.
+    Parties {
+        /// Any of these workloads.
+        workload: Option<Vec<SpiffePattern>>,
+        /// A user with any of these roles.
+        user: Option<Vec<Role>>,
+        /// Any of these agents.
+        agent: Option<Vec<String>>,
+    },
+}
+
+/// Those who stand behind a call, or those of them who are covered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Parties {
+    /// The workload.
+    pub workload: bool,
+    /// The user.
+    pub user: bool,
+    /// The agents, by their place in the chain.
+    pub agents: u32,
+    /// Someone whose proof is absent or broken: only a contract for anyone covers them.
+    pub unnamed: bool,
+}
+
+/// All contracts of a bundle, sliced by action.
+#[derive(Debug, Default)]
+pub struct Contracts {
+    all: Vec<Contract>,
+    by_action: Vec<Vec<usize>>,
+}
+
+impl Parties {
+    /// Those who stand behind a call. Never none.
+    pub fn behind(caller: &Caller) -> Self {
+        let workload = caller.workload.proven().is_some();
+        let user = caller.user.proven();
+        let broken = matches!(caller.workload, Proof::Broken(_)) || matches!(caller.user, Proof::Broken(_));
+        let agents = user.map_or(0, |user| first(user.agents.len()));
+        Self { workload, user: user.is_some(), agents, unnamed: broken || (!workload && user.is_none()) }
+    }
+
+    /// Those of `self` who are not in `covered`.
+    pub const fn without(self, covered: Self) -> Self {
+        Self {
+            workload: self.workload && !covered.workload,
+            user: self.user && !covered.user,
+            agents: self.agents & !covered.agents,
+            unnamed: self.unnamed && !covered.unnamed,
+        }
+    }
+
+    /// Both together.
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            workload: self.workload || other.workload,
+            user: self.user || other.user,
+            agents: self.agents | other.agents,
+            unnamed: self.unnamed || other.unnamed,
+        }
+    }
+
+    /// Whether there is nobody.
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+
+    /// Whether someone is in both.
+    pub fn meets(self, other: Self) -> bool {
+        self.without(other) != self
+    }
+}
+
+impl std::fmt::Display for Parties {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = [
+            (self.workload, "workload"),
+            (self.user, "user"),
+            (self.agents != 0, "agent"),
+            (self.unnamed, "someone unproven"),
+        ];
+        let names: Vec<_> = names.into_iter().filter_map(|(is, name)| is.then_some(name)).collect();
+        f.write_str(if names.is_empty() { "nobody" } else { "" })?;
+        f.write_str(&names.join(", "))
+    }
+}
+
+/// The lowest `count` bits. A chain is far shorter than 32.
+fn first(count: usize) -> u32 {
+    u32::try_from(count).ok().and_then(|count| 1_u32.checked_shl(count)).unwrap_or(0).wrapping_sub(1)
+}
+
+impl Who {
+    /// Those of the call whom the contract covers; `None` where it is not about this caller.
+    pub fn covers(&self, caller: &Caller) -> Option<Parties> {
+        let Self::Parties { workload, user, agent } = self else {
+            return Some(Parties { workload: true, user: true, agents: u32::MAX, unnamed: true });
+        };
+        let proven = caller.user.proven();
+        let mut covered = Parties::default();
+        if let Some(patterns) = workload {
+            let id = caller.workload.proven()?;
+            covered.workload = patterns.iter().any(|pattern| pattern.matches(id)).then_some(true)?;
+        }
+        if let Some(roles) = user {
+            covered.user = proven?.roles.iter().any(|role| roles.contains(role)).then_some(true)?;
+        }
+        if let Some(names) = agent {
+            let agents = proven?.agents.iter().enumerate();
+            let known = agents.filter(|(_, agent)| names.contains(agent.expose()));
+            covered.agents = known.fold(0, |bits, (place, _)| bits | first(place + 1) & !first(place));
+            (covered.agents != 0).then_some(())?;
+        }
+        Some(covered)
+    }
+}
+
+impl Contract {
+    /// Whether the contract is for this purpose, or for any where none is declared.
+    pub fn is_for(&self, purpose: Option<&Purpose>) -> bool {
+        purpose.is_none_or(|purpose| self.purposes.iter().any(|one| one.covers(purpose)))
+    }
+
+    /// The contract's only purpose.
+    pub fn only_purpose(&self) -> Option<&Purpose> {
+        match self.purposes.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    /// Whether a call is within the grant's limits, or the reason why not.
+    pub fn check_limits(&self, action: &ActionName, inputs: &Inputs) -> Result<(), Reason> {
+        let grant = self.grants.get(action).ok_or(Reason::ContractNone)?;
+        grant.limits.iter().try_for_each(|limit| limit.check(inputs))
+    }
+
+    /// Whether the contract is on trial.
+    pub fn is_observed(&self) -> bool {
+        self.mode == Some(Mode::Observe)
+    }
+}
+
+impl Retain {
+    /// The stricter of both.
+    pub fn and(self, other: Self) -> Self {
+        let time = match (self.time, other.time) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (one, None) | (None, one) => one,
+        };
+        Self { time, no_store: self.no_store || other.no_store }
+    }
+}
+
+impl Contracts {
+    /// Slices contracts by the actions that they grant. What grants an action that is not in the catalogue is left out
+    /// of the slices; the bundle refuses it before.
+    pub fn new(all: Vec<Contract>, catalog: &Catalog) -> Self {
+        let mut by_action = vec![Vec::new(); catalog.actions().count()];
+        for (place, contract) in all.iter().enumerate() {
+            for id in contract.grants.keys().filter_map(|name| catalog.action_id(name.as_str())) {
+                if let Some(slice) = by_action.get_mut(id.index()) {
+                    slice.push(place);
+                }
+            }
+        }
+        Self { all, by_action }
+    }
+
+    /// The contracts that grant an action.
+    pub fn granting(&self, action: ActionId) -> impl Iterator<Item = &Contract> {
+        let slice = self.by_action.get(action.index()).map_or(&[][..], Vec::as_slice);
+        slice.iter().filter_map(|place| self.all.get(*place))
+    }
+
+    /// All contracts.
+    pub fn iter(&self) -> impl Iterator<Item = &Contract> {
+        self.all.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parties_are_set_and_compared_one_by_one() {
+        assert_eq!((first(0), first(1), first(3), first(32)), (0, 1, 7, u32::MAX));
+        let all = Parties { workload: true, user: true, agents: 0b11, unnamed: false };
+        let some = Parties { workload: true, agents: 0b01, ..Parties::default() };
+        assert_eq!(all.without(some), Parties { user: true, agents: 0b10, ..Parties::default() });
+        assert!(all.meets(some) && !some.meets(Parties { user: true, ..Parties::default() }));
+        assert!(all.without(all).is_empty());
+        assert_eq!(some.to_string(), "workload, agent");
+    }
+
+    #[test]
+    fn the_stricter_retention_wins() {
+        let a = Retain { time: Some(Duration::from_secs(2)), no_store: false };
+        let b = Retain { time: Some(Duration::from_secs(1)), no_store: true };
+        assert_eq!(a.and(b), b);
+        assert_eq!(a.and(Retain::default()), a);
+    }
+}

@@ -1,0 +1,176 @@
+//! What we were told about one call, canonical and bounded.
+//!
+//! An adapter hands over what the proxy said as a [`Told`]; [`Facts::read`] turns it into typed parts or says which rule
+//! it broke. What two parsers could read differently is refused, never repaired: the proxy sends the original on, so
+//! a repaired copy would be judged while another is served. Nothing above this module sees a raw path, query or host.
+//!
+//! The work is linear in the size of what was told, and what was told is bounded here before it is looked at. The same
+//! request has the same facts whether its headers came joined (`headers`) or apart (`header_map`).
+
+mod headers;
+mod host;
+mod path;
+mod query;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+pub use headers::Headers;
+pub use host::Host;
+pub use path::Path;
+pub use query::Query;
+use serde_json::Value;
+
+use crate::terms::Reason;
+
+/// What the proxy said about one call, unchecked and borrowed.
+#[derive(Debug, Default)]
+pub struct Told<'a> {
+    /// The method as sent.
+    pub method: &'a str,
+    /// `:authority`, perhaps with a port.
+    pub host: &'a str,
+    /// `:path`, with the query and not decoded.
+    pub path: &'a str,
+    /// Names and values, in any order; a name may come several times, or once with its values joined by commas.
+    pub headers: Vec<(&'a str, &'a [u8])>,
+    /// The principal of the peer's certificate as the proxy verified it; empty where there is none.
+    pub principal: &'a str,
+    /// Metadata that the proxy's own filters wrote, by namespace.
+    pub metadata: BTreeMap<&'a str, Value>,
+}
+
+/// One call in canonical form. The target is apart, because the headers are needed even where it was refused: an observed
+/// call goes on, and the headers that we assert must be taken out of it.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// What the call is for, or the rule that it broke.
+    pub target: Result<Target<'a>, Reason>,
+    /// Its headers, joined by name.
+    pub headers: Headers<'a>,
+    /// The principal of the peer's certificate, if there is one.
+    pub principal: Option<&'a str>,
+    /// Metadata that the proxy's own filters wrote, by namespace.
+    pub metadata: BTreeMap<&'a str, Value>,
+}
+
+/// Method, host, path and query of a call, canonical.
+#[derive(Debug)]
+pub struct Target<'a> {
+    /// The method: a token, case kept (RFC 9110, section 9.1).
+    pub method: &'a str,
+    /// The host in lower case, without port.
+    pub host: Host<'a>,
+    /// The path.
+    pub path: Path<'a>,
+    /// The query.
+    pub query: Query<'a>,
+}
+
+/// Path and query together. Envoy's own bound on all headers is 60 KiB; no service of ours needs a longer line than this.
+const MAX_PATH: usize = 8 * 1024;
+/// The longest registered method has 17 letters (`UPDATEREDIRECTREF`).
+const MAX_METHOD: usize = 32;
+/// Headers that make another method of the request where an application heeds them.
+const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+impl<'a> Facts<'a> {
+    /// Canonicalises what was told. Never fails as a whole: what is wrong stands in `target`.
+    pub fn read(told: Told<'a>) -> Self {
+        let (headers, wrong) = Headers::read(&told.headers);
+        let target = match wrong {
+            Some(reason) => Err(reason),
+            None => Target::read(&told, &headers),
+        };
+        let principal = Some(told.principal).filter(|text| !text.is_empty());
+        Self { target, headers, principal, metadata: told.metadata }
+    }
+
+    /// Whether the caller speaks gRPC and so expects a gRPC status.
+    pub fn is_grpc(&self) -> bool {
+        self.headers
+            .value("content-type")
+            .is_some_and(|value| value == "application/grpc" || value.starts_with("application/grpc+"))
+    }
+}
+
+impl<'a> Target<'a> {
+    fn read(told: &Told<'a>, headers: &Headers<'a>) -> Result<Self, Reason> {
+        let method = read_method(told.method)?;
+        if METHOD_OVERRIDES.iter().any(|name| headers.value(name).is_some()) {
+            return Err(Reason::MethodOverride);
+        }
+        agree(headers, ":method", told.method)?;
+        agree(headers, ":path", told.path)?;
+        agree(headers, ":authority", told.host)?;
+        let host = Host::read(told.host)?;
+        if headers.value("host").is_some_and(|other| Host::read(other).as_ref() != Ok(&host)) {
+            return Err(Reason::HostAmbiguous);
+        }
+        refuse_hop_by_hop(headers)?;
+        if told.path.len() > MAX_PATH {
+            return Err(Reason::RequestTooLarge);
+        }
+        let (path, query) = match told.path.split_once('?') {
+            Some((path, query)) => (path, query),
+            None => (told.path, ""),
+        };
+        if query.contains('#') {
+            return Err(Reason::PathFragment);
+        }
+        Ok(Self { method, host, path: Path::read(path)?, query: Query::read(query)? })
+    }
+}
+
+/// RFC 9110, section 5.6.2: a token. Any token is a method; which ones mean something is the catalogue's to say.
+fn read_method(text: &str) -> Result<&str, Reason> {
+    let is_tchar = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if text.is_empty() || text.len() > MAX_METHOD || !text.bytes().all(is_tchar) {
+        return Err(Reason::MethodMalformed);
+    }
+    Ok(text)
+}
+
+/// Envoy repeats the request line as pseudo headers. Where they are there, they must say the same.
+fn agree(headers: &Headers<'_>, name: &str, told: &str) -> Result<(), Reason> {
+    match headers.value(name) {
+        Some(value) if value != told => Err(Reason::RequestAmbiguous),
+        _ => Ok(()),
+    }
+}
+
+/// A header that `connection` names is taken away by the next hop (RFC 9110, section 7.6.1), ours among them: a client could
+/// so remove what we assert.
+fn refuse_hop_by_hop(headers: &Headers<'_>) -> Result<(), Reason> {
+    const ALLOWED: [&str; 5] = ["close", "http2-settings", "keep-alive", "te", "upgrade"];
+    let named = headers.value("connection").unwrap_or_default();
+    let harmless = |name: &str| name.is_empty() || ALLOWED.iter().any(|one| one.eq_ignore_ascii_case(name));
+    if named.split(',').map(str::trim).all(harmless) { Ok(()) } else { Err(Reason::HeaderHopByHop) }
+}
+
+/// What an escape that could not be decoded was.
+#[derive(Debug, PartialEq, Eq)]
+enum BadEscape {
+    /// `%` without two hexadecimal digits.
+    Malformed,
+    /// Not UTF-8 once decoded.
+    NotUtf8,
+}
+
+/// Decodes `%XX` once, strictly. Borrows where there is nothing to decode.
+fn decode(text: &str) -> Result<Cow<'_, str>, BadEscape> {
+    if !text.contains('%') {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|b| *b == b'%') {
+        match &rest[at + 1..] {
+            [a, b, tail @ ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => rest = tail,
+            _ => return Err(BadEscape::Malformed),
+        }
+    }
+    percent_encoding::percent_decode_str(text).decode_utf8().map_err(|_| BadEscape::NotUtf8)
+}
+
+#[cfg(test)]
+mod tests;

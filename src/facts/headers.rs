@@ -1,0 +1,95 @@
+//! The headers of a request, joined by name.
+//!
+//! Envoy hands headers over in one of two forms: joined in a map, or apart in a list with their bytes kept. Both become
+//! the same thing here: one value for each lower-case name, several joined by `,` (a cookie's by `; `), bytes that are not
+//! UTF-8 as `!`, exactly as Envoy joins and replaces. So a rule that reads a header has one answer in both forms.
+
+use std::borrow::Cow;
+
+use crate::terms::Reason;
+
+/// Names and joined values, sorted by name.
+#[derive(Debug, Clone, Default)]
+pub struct Headers<'a> {
+    entries: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+/// Envoy's own default is 100; operators raise it now and then.
+const MAX_HEADERS: usize = 256;
+/// Envoy's own default is 60 KiB for all headers together.
+const MAX_BYTES: usize = 128 * 1024;
+
+impl<'a> Headers<'a> {
+    /// Joins headers by name. What is wrong with them comes beside them, since even then the names are needed.
+    pub fn read(told: &[(&'a str, &'a [u8])]) -> (Self, Option<Reason>) {
+        let bytes: usize = told.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let mut wrong = (told.len() > MAX_HEADERS || bytes > MAX_BYTES).then_some(Reason::RequestTooLarge);
+        let mut entries: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(told.len());
+        for (name, value) in told {
+            if !is_name(name) {
+                wrong = wrong.or(Some(Reason::HeaderMalformed));
+            }
+            entries.push((lower_case(name), text(value)));
+        }
+        // Stable: several values of one name stay in their order.
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        entries.dedup_by(|later, first| {
+            let same = later.0 == first.0;
+            if same {
+                let value = first.1.to_mut();
+                value.push_str(if first.0 == "cookie" { "; " } else { "," });
+                value.push_str(&later.1);
+            }
+            same
+        });
+        (Self { entries }, wrong)
+    }
+
+    /// The joined value of a header, by its lower-case name.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        let at = self.entries.binary_search_by(|(one, _)| one.as_ref().cmp(name)).ok()?;
+        self.entries.get(at).map(|(_, value)| value.as_ref())
+    }
+
+    /// The one value of a header that a rule reads; `None` where it is absent.
+    ///
+    /// Fails where there may be several, or where bytes may have been replaced.
+    pub fn single(&self, name: &str) -> Result<Option<&str>, Reason> {
+        match self.value(name) {
+            Some(value) if value.contains([',', '!']) => Err(Reason::HeaderAmbiguous),
+            other => Ok(other),
+        }
+    }
+
+    /// All names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|(name, _)| name.as_ref())
+    }
+}
+
+/// RFC 9110, section 5.1, and HTTP/2's pseudo headers.
+fn is_name(name: &str) -> bool {
+    let plain = name.strip_prefix(':').unwrap_or(name);
+    !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+fn lower_case(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|b| b.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+/// As Envoy writes it into the map form: each byte that is no part of valid UTF-8 becomes `!`.
+fn text(value: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(value) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(value.len());
+    for chunk in value.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '!'));
+    }
+    Cow::Owned(text)
+}

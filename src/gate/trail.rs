@@ -1,0 +1,53 @@
+//! What was looked at on the way to a verdict, for `tollgate explain`.
+//!
+//! A judge notes each rule as it looks at it. In production nobody listens, and a note costs nothing: its text is made only
+//! when asked for.
+
+/// One rule that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Which rule.
+    pub rule: String,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What it looked at, in words for the operator. Nothing personal.
+    pub detail: String,
+}
+
+crate::terms::spelled! {
+    /// What came of a rule.
+    Outcome, "an outcome" {
+        /// It is in favour.
+        Holds = "holds",
+        /// It is against.
+        Fails = "fails",
+        /// It says nothing about this call.
+        Passes = "does not apply",
+    }
+}
+
+/// One who listens.
+pub trait Trail {
+    /// Takes a note, which is made only if anyone wants it.
+    fn note(&mut self, look: impl FnOnce() -> Look);
+}
+
+/// Nobody listens.
+pub(super) struct Nothing;
+
+impl Trail for Nothing {
+    fn note(&mut self, _look: impl FnOnce() -> Look) {}
+}
+
+impl Trail for Vec<Look> {
+    fn note(&mut self, look: impl FnOnce() -> Look) {
+        self.push(look());
+    }
+}
+
+impl Look {
+    /// A rule, what came of it, and why.
+    pub fn new(rule: impl Into<String>, outcome: Outcome, detail: impl Into<String>) -> Self {
+        Self { rule: rule.into(), outcome, detail: detail.into() }
+    }
+}

@@ -1,0 +1,178 @@
+//! Where the bundle comes from: a folder of policies that is edited while we run.
+//!
+//! The folder is read again and again; what counts is its content, never an event or a time stamp. The kubelet swaps a
+//! whole volume by renaming one link, editors write in place, scripts rename: all of them show as other content, and only
+//! content that stands still is compiled. A bundle is swapped whole; what is not good changes nothing but a metric and, once
+//! for each bad content, the log.
+
+mod folder;
+mod metrics;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+pub use folder::{ReadError, read};
+pub use metrics::Metrics;
+use tokio::sync::watch;
+
+use crate::bundle::{self, Bundle, Loaded, SourceFile};
+use crate::clock::Clock;
+
+/// Which folder, and how often to look.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The folder with the policies.
+    pub folder: PathBuf,
+    /// How often it is looked at. An edit is in force after this and [`QUIET`].
+    pub poll: Duration,
+}
+
+/// The bundle in force.
+#[derive(Clone)]
+pub struct Bundles {
+    current: Arc<ArcSwapOption<Bundle>>,
+    ready: watch::Receiver<bool>,
+}
+
+/// Looks at the folder, and swaps the bundle.
+pub struct Watcher {
+    config: Config,
+    current: Arc<ArcSwapOption<Bundle>>,
+    ready: watch::Sender<bool>,
+    metrics: Metrics,
+    clock: Arc<dyn Clock>,
+    /// What was seen last, good or bad.
+    last_seen: Option<String>,
+}
+
+/// How long content must stand still. A copy of a few files into the folder is over in far less.
+pub const QUIET: Duration = Duration::from_millis(100);
+/// A folder that is written to without a pause is compiled all the same, after so many looks.
+const MAX_LOOKS: usize = 20;
+/// How many problems one log line holds.
+const MAX_LOGGED: usize = 20;
+
+/// A watcher, and the handle through which its bundle is used. There is no bundle before the first look.
+pub fn watch(config: Config, clock: Arc<dyn Clock>) -> (Bundles, Watcher) {
+    let current = Arc::new(ArcSwapOption::empty());
+    let (sender, ready) = watch::channel(false);
+    let bundles = Bundles { current: Arc::clone(&current), ready };
+    (bundles, Watcher { config, current, ready: sender, metrics: Metrics::default(), clock, last_seen: None })
+}
+
+impl Bundles {
+    /// The bundle in force, if there is one. Whoever judges a call holds on to it until the answer.
+    pub fn current(&self) -> Option<Arc<Bundle>> {
+        self.current.load_full()
+    }
+
+    /// Turns true with the first bundle, and stays so.
+    pub fn ready(&self) -> watch::Receiver<bool> {
+        self.ready.clone()
+    }
+
+    /// One bundle that never changes: for tests and benchmarks.
+    pub fn fixed(bundle: Bundle) -> Self {
+        let (sender, ready) = watch::channel(true);
+        drop(sender);
+        Self { current: Arc::new(ArcSwapOption::from_pointee(bundle)), ready }
+    }
+}
+
+impl Watcher {
+    /// What the watcher counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Looks until the other end of `stop` is dropped. Blocks: it wants a thread of its own, so that compiling takes nothing
+    /// from those who serve.
+    pub fn run(mut self, stop: &Receiver<()>) {
+        loop {
+            self.look(|| stop.recv_timeout(QUIET) == Err(RecvTimeoutError::Timeout));
+            if stop.recv_timeout(self.config.poll) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    }
+
+    /// Looks once. `pause` waits for [`QUIET`] and says whether to go on.
+    fn look(&mut self, mut pause: impl FnMut() -> bool) {
+        let mut seen = See::at(&self.config);
+        if self.last_seen.as_ref() == Some(&seen.digest) {
+            return;
+        }
+        for _ in 0..MAX_LOOKS {
+            if !pause() {
+                return;
+            }
+            let again = See::at(&self.config);
+            if again.digest == seen.digest {
+                break;
+            }
+            seen = again;
+        }
+        if self.last_seen.as_ref() == Some(&seen.digest) {
+            return;
+        }
+        self.last_seen = Some(seen.digest.clone());
+        match seen.load() {
+            Ok(loaded) => self.accept(loaded),
+            Err(problems) => self.refuse(&seen.digest, &problems),
+        }
+    }
+
+    fn accept(&self, loaded: Loaded) {
+        let bundle = loaded.bundle;
+        let actions = bundle.catalog.actions().count();
+        let contracts = bundle.contracts.iter().count();
+        self.metrics.accepted(&bundle.digest, actions, contracts, self.clock.now());
+        tracing::info!(digest = bundle.digest, mode = bundle.mode.as_str(), actions, contracts, "bundle in force");
+        self.current.store(Some(Arc::new(bundle)));
+        self.ready.send_replace(true);
+    }
+
+    fn refuse(&self, digest: &str, problems: &[String]) {
+        self.metrics.refused();
+        let kept = self.current.load().as_ref().map(|bundle| bundle.digest.clone());
+        let shown = problems.iter().take(MAX_LOGGED).cloned().collect::<Vec<_>>().join("\n");
+        tracing::error!(
+            digest,
+            problems = shown,
+            count = problems.len(),
+            in_force = kept,
+            "bundle refused, the last good one stays in force"
+        );
+    }
+}
+
+/// What was seen at one look.
+struct See {
+    /// Names what was seen, whether it can be read or not.
+    digest: String,
+    files: Result<Vec<SourceFile>, ReadError>,
+}
+
+impl See {
+    fn at(config: &Config) -> Self {
+        let files = read(&config.folder);
+        let digest = match &files {
+            Ok(files) => bundle::digest(files),
+            Err(error) => format!("unreadable: {error}"),
+        };
+        Self { digest, files }
+    }
+
+    fn load(&self) -> Result<Loaded, Vec<String>> {
+        match &self.files {
+            Ok(files) => bundle::load(files).map_err(|problems| problems.iter().map(ToString::to_string).collect()),
+            Err(error) => Err(vec![error.to_string()]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

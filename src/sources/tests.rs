@@ -1,0 +1,178 @@
+//! The folder as the kubelet, editors and scripts really change it.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::clock::System;
+
+const GOOD: &str = "apiVersion: tollgate.dev/v1alpha1\nkind: Defaults\nmetadata: { name: a }\n";
+const OTHER: &str = "apiVersion: tollgate.dev/v1alpha1\nkind: Defaults\nmetadata: { name: b }\n";
+const BAD: &str = "apiVersion: tollgate.dev/v1alpha1\nkind: Defaults\nmetadata: { name: a }\nmdoe: observe\n";
+
+fn watcher(folder: &Path) -> (Bundles, Watcher) {
+    watch(Config { folder: folder.to_owned(), poll: Duration::from_secs(1) }, Arc::new(System))
+}
+
+fn look(watcher: &mut Watcher) {
+    watcher.look(|| true);
+}
+
+fn digest(bundles: &Bundles) -> Option<String> {
+    bundles.current().map(|bundle| bundle.digest.clone())
+}
+
+/// What the kubelet's AtomicWriter does: a new folder, links to it through `..data`, one rename.
+fn swap_volume(volume: &Path, stamp: &str, files: &[(&str, &str)]) {
+    let new = volume.join(format!("..{stamp}"));
+    fs::create_dir(&new).unwrap();
+    for (name, text) in files {
+        fs::write(new.join(name), text).unwrap();
+        let link = volume.join(name);
+        if link.symlink_metadata().is_err() {
+            symlink(Path::new("..data").join(name), link).unwrap();
+        }
+    }
+    let old = fs::read_link(volume.join("..data")).ok();
+    symlink(format!("..{stamp}"), volume.join("..data_tmp")).unwrap();
+    fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
+    for entry in fs::read_dir(volume).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_symlink() && !path.exists() {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    if let Some(old) = old {
+        fs::remove_dir_all(volume.join(old)).unwrap();
+    }
+}
+
+#[test]
+fn a_swapped_volume_is_seen_each_time_and_files_are_read_once() {
+    let volume = TempDir::new().unwrap();
+    swap_volume(volume.path(), "2026_1", &[("a.yaml", GOOD)]);
+    let (bundles, mut watcher) = watcher(volume.path());
+    look(&mut watcher);
+    let first = digest(&bundles).expect("one document, not two of the same name");
+    swap_volume(volume.path(), "2026_2", &[("b.yaml", OTHER)]);
+    look(&mut watcher);
+    let second = digest(&bundles).unwrap();
+    assert_ne!(first, second);
+    swap_volume(volume.path(), "2026_3", &[("a.yaml", GOOD)]);
+    look(&mut watcher);
+    assert_eq!(digest(&bundles).unwrap(), first);
+}
+
+#[test]
+fn writing_in_place_and_plain_renames_are_seen() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("a.yaml");
+    fs::write(&file, GOOD).unwrap();
+    let (bundles, mut watcher) = watcher(folder.path());
+    look(&mut watcher);
+    let first = digest(&bundles).unwrap();
+    fs::write(&file, OTHER).unwrap();
+    look(&mut watcher);
+    let second = digest(&bundles).unwrap();
+    assert_ne!(first, second);
+    fs::write(folder.path().join("new"), GOOD).unwrap();
+    fs::rename(folder.path().join("new"), &file).unwrap();
+    look(&mut watcher);
+    assert_eq!(digest(&bundles).unwrap(), first);
+}
+
+#[test]
+fn keeps_the_old_bundle_when_the_new_one_is_invalid_empty_or_gone() {
+    let parent = TempDir::new().unwrap();
+    let folder = parent.path().join("policies");
+    fs::create_dir(&folder).unwrap();
+    let file = folder.join("a.yaml");
+    fs::write(&file, GOOD).unwrap();
+    let (bundles, mut watcher) = watcher(&folder);
+    look(&mut watcher);
+    let good = digest(&bundles);
+    assert!(good.is_some() && watcher.metrics().is_last_reload_successful());
+    let mut refusals = 0;
+    let mut check = |watcher: &mut Watcher, what: &str| {
+        refusals += 1;
+        for _ in 0..3 {
+            look(watcher);
+        }
+        assert_eq!(digest(&bundles), good, "{what}");
+        assert!(!watcher.metrics().is_last_reload_successful(), "{what}");
+        assert_eq!(watcher.metrics().refusals(), refusals, "{what}: once for each content");
+    };
+    fs::write(&file, BAD).unwrap();
+    check(&mut watcher, "invalid");
+    fs::write(&file, "").unwrap();
+    check(&mut watcher, "empty file");
+    fs::write(&file, [0xff, 0xfe]).unwrap();
+    check(&mut watcher, "no text");
+    fs::remove_file(&file).unwrap();
+    check(&mut watcher, "empty folder");
+    fs::remove_dir(&folder).unwrap();
+    check(&mut watcher, "no folder");
+    fs::create_dir(&folder).unwrap();
+    fs::write(&file, GOOD).unwrap();
+    look(&mut watcher);
+    assert!(watcher.metrics().is_last_reload_successful());
+}
+
+#[test]
+fn there_is_no_bundle_and_no_readiness_before_a_good_one() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("a.yaml"), BAD).unwrap();
+    let (bundles, mut watcher) = watcher(folder.path());
+    look(&mut watcher);
+    assert!(bundles.current().is_none() && !*bundles.ready().borrow());
+    fs::write(folder.path().join("a.yaml"), GOOD).unwrap();
+    look(&mut watcher);
+    assert!(bundles.current().is_some() && *bundles.ready().borrow());
+}
+
+#[test]
+fn what_is_still_being_written_is_not_compiled() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("a.yaml");
+    fs::write(&file, GOOD).unwrap();
+    let (bundles, mut watcher) = watcher(folder.path());
+    look(&mut watcher);
+    fs::write(&file, &BAD[..BAD.len() - 9]).unwrap();
+    watcher.look(|| fs::write(&file, OTHER).is_ok());
+    assert_eq!(watcher.metrics().refusals(), 0);
+    assert!(digest(&bundles).is_some());
+}
+
+#[test]
+fn a_request_keeps_the_bundle_that_it_began_with() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("a.yaml");
+    fs::write(&file, GOOD).unwrap();
+    let (bundles, mut watcher) = watcher(folder.path());
+    look(&mut watcher);
+    let held = bundles.current().unwrap();
+    fs::write(&file, OTHER).unwrap();
+    look(&mut watcher);
+    assert_ne!(held.digest, bundles.current().unwrap().digest);
+}
+
+#[test]
+fn a_link_that_leads_back_is_a_problem_and_no_endless_walk() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("a.yaml"), GOOD).unwrap();
+    symlink(folder.path(), folder.path().join("again")).unwrap();
+    assert!(matches!(read(folder.path()), Err(ReadError::TooDeep(_))));
+}
+
+#[test]
+fn the_watcher_stops_when_it_is_told_to() {
+    let folder = TempDir::new().unwrap();
+    let (_, watcher) = watcher(folder.path());
+    let (stop, stopped) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || watcher.run(&stopped));
+    drop(stop);
+    thread.join().unwrap();
+}
