@@ -4,7 +4,7 @@
 //! `tollgate serve` as a child. The tests against a real Envoy and the benchmarks use the same pieces.
 //!
 //! The demo drives journeys through it, compares every answer with what it claims, shows a table, and says what to try
-//! next. It uses Tollgate as operators do (its command line, its ports, its log) and nothing of the library's inside.
+//! next. It uses Tollgate as operators do: its command line, its ports, its log, its ledger.
 //! Everything listens on loopback, on free ports; everything that was started is stopped, also when it fails.
 //!
 //! All of this is behind the feature `demo`: an image for production is built without.
@@ -24,6 +24,7 @@ mod drive;
 pub mod envoy;
 pub mod files;
 mod journeys;
+mod json_lines;
 mod next_steps;
 mod outage;
 pub mod pki;
@@ -52,6 +53,7 @@ pub struct Config {
     pub policies: PathBuf,
     /// Where everything is written. It is emptied at the start.
     pub work: PathBuf,
+    /// What happens when it is over.
     pub afterwards: Afterwards,
 }
 
@@ -81,6 +83,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Whether nothing differs.
     pub fn is_as_claimed(&self) -> bool {
         self.differences.is_empty()
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde_json::Value;
 
+use super::json_lines;
 use super::process::POLL;
 
 /// Envoy writes the line after the response, and flushes every 20 ms.
@@ -18,9 +19,7 @@ pub async fn line(path: &Path, call: &str) -> anyhow::Result<Value> {
     let deadline = Instant::now() + APPEARS_WITHIN;
     loop {
         let text = std::fs::read_to_string(path).with_context(|| format!("can't read `{}`", path.display()))?;
-        // The last line may be half written; it will be whole at the next look.
-        let mut lines = text.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        if let Some(line) = lines.find(|line| line["call"] == call) {
+        if let Some(line) = json_lines::events(&text).rfind(|line| json_lines::text(line, "call") == call) {
             return Ok(line);
         }
         anyhow::ensure!(

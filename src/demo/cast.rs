@@ -8,27 +8,27 @@ use super::pki::now;
 
 /// Somebody who calls.
 #[derive(Debug, Clone, Copy)]
-pub struct Caller {
+pub(super) struct Caller {
     /// Names the token's file, too.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// The SPIFFE id in the client certificate.
-    pub workload: &'static str,
-    pub token: Option<Token>,
+    pub(super) workload: &'static str,
+    pub(super) token: Option<Token>,
 }
 
 /// What the token says.
 #[derive(Debug, Clone, Copy)]
-pub struct Token {
-    pub subject: &'static str,
-    pub role: &'static str,
-    pub login: Login,
+pub(super) struct Token {
+    pub(super) subject: &'static str,
+    pub(super) role: &'static str,
+    pub(super) login: Login,
     /// The agent that acts for the subject.
-    pub agent: Option<&'static str>,
+    pub(super) agent: Option<&'static str>,
 }
 
 /// How the user logged in, and when.
 #[derive(Debug, Clone, Copy)]
-pub enum Login {
+pub(super) enum Login {
     Password,
     /// With a second factor, so many seconds ago.
     SecondFactor {
@@ -40,44 +40,44 @@ const DESKTOP: &str = "spiffe://cluster.local/ns/support/sa/agent-desktop";
 
 const AGENT: Token = Token { subject: "ana", role: "support-agent", login: Login::Password, agent: None };
 
-pub const SUPPORT_AGENT: Caller = Caller { name: "support-agent", workload: DESKTOP, token: Some(AGENT) };
+pub(super) const SUPPORT_AGENT: Caller = Caller { name: "support-agent", workload: DESKTOP, token: Some(AGENT) };
 
-pub const SUPPORT_OLD_LOGIN: Caller = Caller {
+pub(super) const SUPPORT_OLD_LOGIN: Caller = Caller {
     name: "support-agent-old-login",
     token: Some(Token { login: Login::SecondFactor { seconds_ago: 40 * 60 }, ..AGENT }),
     ..SUPPORT_AGENT
 };
 
-pub const SUPPORT_FRESH_LOGIN: Caller = Caller {
+pub(super) const SUPPORT_FRESH_LOGIN: Caller = Caller {
     name: "support-agent-fresh-login",
     token: Some(Token { login: Login::SecondFactor { seconds_ago: 10 }, ..AGENT }),
     ..SUPPORT_AGENT
 };
 
-pub const STOREFRONT: Caller =
+pub(super) const STOREFRONT: Caller =
     Caller { name: "storefront", workload: "spiffe://cluster.local/ns/web/sa/storefront", token: None };
 
-pub const CHAT_BOT: Caller =
+pub(super) const CHAT_BOT: Caller =
     Caller { name: "chat-bot", workload: "spiffe://cluster.local/ns/bots/sa/chat", token: None };
 
-pub const PHONE: Caller = Caller { name: "phone", workload: "spiffe://cluster.local/ns/cc/sa/ivr", token: None };
+pub(super) const PHONE: Caller = Caller { name: "phone", workload: "spiffe://cluster.local/ns/cc/sa/ivr", token: None };
 
-pub const ANALYTICS: Caller =
+pub(super) const ANALYTICS: Caller =
     Caller { name: "analytics", workload: "spiffe://cluster.local/ns/partners/sa/analytics", token: None };
 
 const CUSTOMER: Token =
     Token { subject: "customer-77", role: "customer", login: Login::Password, agent: Some("agent:returns-assistant") };
 
-pub const RETURNS_AGENT: Caller =
+pub(super) const RETURNS_AGENT: Caller =
     Caller { name: "returns-agent", workload: "spiffe://cluster.local/ns/agents/sa/returns", token: Some(CUSTOMER) };
 
-pub const UNKNOWN_AGENT: Caller = Caller {
+pub(super) const UNKNOWN_AGENT: Caller = Caller {
     name: "unknown-agent",
     token: Some(Token { agent: Some("agent:helpful-stranger"), ..CUSTOMER }),
     ..RETURNS_AGENT
 };
 
-pub const ALL: &[Caller] = &[
+pub(super) const ALL: &[Caller] = &[
     SUPPORT_AGENT,
     SUPPORT_OLD_LOGIN,
     SUPPORT_FRESH_LOGIN,
@@ -91,26 +91,24 @@ pub const ALL: &[Caller] = &[
 
 impl Caller {
     /// The workload's short name: names the files of its certificate and key.
-    pub fn workload_name(&self) -> &'static str {
+    pub(super) fn workload_name(&self) -> &'static str {
         self.workload.rsplit('/').next().unwrap_or(self.workload)
     }
 }
 
 impl Token {
-    pub fn claims(&self) -> Value {
+    pub(super) fn claims(&self) -> Value {
         let (acr, seconds_ago) = match self.login {
             Login::Password => ("pwd", 60),
             Login::SecondFactor { seconds_ago } => ("mfa", seconds_ago),
         };
-        let mut claims = json!({
-            "sub": self.subject,
-            "roles": [self.role],
-            "acr": acr,
-            "auth_time": now().saturating_sub(seconds_ago),
-        });
-        if let Some(agent) = self.agent {
-            claims["act"] = json!({ "sub": agent });
+        let login = now().saturating_sub(seconds_ago);
+        let (subject, role) = (self.subject, self.role);
+        match self.agent {
+            None => json!({ "sub": subject, "roles": [role], "acr": acr, "auth_time": login }),
+            Some(agent) => {
+                json!({ "sub": subject, "roles": [role], "acr": acr, "auth_time": login, "act": { "sub": agent } })
+            }
         }
-        claims
     }
 }

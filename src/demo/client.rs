@@ -26,19 +26,25 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// What is sent, byte for byte.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
+    /// The method, as it goes on the wire.
     pub method: String,
+    /// The `host` header, which is sent first.
     pub host: String,
     /// The request target as it goes on the wire.
     pub target: Vec<u8>,
+    /// Names and values, in order.
     pub headers: Vec<(String, Vec<u8>)>,
+    /// Sent with its length.
     pub body: Vec<u8>,
 }
 
 impl Request {
+    /// Without headers and body.
     pub fn new(method: &str, host: &str, target: impl Into<Vec<u8>>) -> Self {
         Self { method: method.to_owned(), host: host.to_owned(), target: target.into(), ..Self::default() }
     }
 
+    /// A GET without headers.
     pub fn get(host: &str, target: impl Into<Vec<u8>>) -> Self {
         Self::new("GET", host, target)
     }
@@ -50,6 +56,7 @@ impl Request {
         self
     }
 
+    /// Replaces the body.
     #[must_use]
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
@@ -98,6 +105,7 @@ impl Client {
         Ok(Self { tls: Some((TlsConnector::from(Arc::new(config)), server)), ..Self::plain(address) })
     }
 
+    /// How long each step may take: the connection, and each exchange on it.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

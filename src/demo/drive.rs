@@ -3,37 +3,41 @@
 //!
 //! Every call is compared in full: who is right for the wrong reason is wrong.
 
+use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::access_log;
 use super::client::{Request, Response};
 use super::journeys::{Claim, Seen, Step};
+use super::json_lines::text;
 use super::stage::{DIRECT, Stage};
 use super::upstream::Received;
+use crate::{ledger, receipt};
 
 /// Calls on each side for one figure of added latency. Few enough that the whole demo takes seconds.
 const TIMED_CALLS: usize = 40;
 
 /// What a call came to.
 #[derive(Debug, Clone)]
-pub struct Row {
-    pub title: String,
-    pub status: u16,
-    pub action: String,
-    pub tier: String,
-    pub verdict: String,
-    pub reason: String,
+pub(super) struct Row {
+    pub(super) title: String,
+    pub(super) status: u16,
+    pub(super) action: String,
+    pub(super) tier: String,
+    pub(super) verdict: String,
+    pub(super) reason: String,
     /// The median with Tollgate less the median without, in milliseconds; none where nothing passed.
-    pub added_ms: Option<f64>,
+    pub(super) added_ms: Option<f64>,
     /// Where it differs from what was claimed. Empty: nowhere.
-    pub differences: Vec<String>,
+    pub(super) differences: Vec<String>,
 }
 
 /// Makes the call, and compares.
-pub async fn call(stage: &Stage, step: &Step, number: usize) -> anyhow::Result<Row> {
+pub(super) async fn call(stage: &Stage, step: &Step, number: usize) -> anyhow::Result<Row> {
     let id = format!("{number}");
     let before = stage.upstream.count();
     let request = request(stage, step).header("x-demo-call", id.as_str());
@@ -46,12 +50,15 @@ pub async fn call(stage: &Stage, step: &Step, number: usize) -> anyhow::Result<R
     let mut differences = told.differences(&step.claim);
     differences.extend(answer_differences(&step.claim, &response, &told));
     differences.extend(service_differences(&step.claim, arrived, received.as_ref()));
+    if step.claim.is_recorded_first() && !is_recorded(&stage.ledger(), &told.receipt)? {
+        differences.push("it was answered, and its receipt is not in the ledger".to_owned());
+    }
     let added_ms = if step.claim.passes() && differences.is_empty() { Some(added(stage, step).await?) } else { None };
     Ok(Row {
         title: step.title.to_owned(),
         status: response.status,
-        action: told.action.unwrap_or_default(),
-        tier: told.tier.unwrap_or_default(),
+        action: told.action,
+        tier: told.tier,
         verdict: told.verdict,
         reason: told.reason,
         added_ms,
@@ -60,7 +67,7 @@ pub async fn call(stage: &Stage, step: &Step, number: usize) -> anyhow::Result<R
 }
 
 /// The step as a request, with its caller's token.
-pub fn request(stage: &Stage, step: &Step) -> Request {
+pub(super) fn request(stage: &Stage, step: &Step) -> Request {
     let mut request = Request::new(step.method, step.host, step.target).body(step.body);
     for (name, value) in step.headers {
         request = request.header(name, *value);
@@ -74,8 +81,8 @@ pub fn request(stage: &Stage, step: &Step) -> Request {
 /// What Tollgate told Envoy beside its answer.
 #[derive(Debug, Default)]
 struct Told {
-    action: Option<String>,
-    tier: Option<String>,
+    action: String,
+    tier: String,
     verdict: String,
     reason: String,
     mode: String,
@@ -84,12 +91,11 @@ struct Told {
 
 impl Told {
     fn in_line(line: &Value) -> Self {
-        let tollgate = &line["tollgate"];
-        let text = |name: &str| tollgate[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        let word = |name: &str| text(name).unwrap_or_default();
+        let said = line.get("tollgate").unwrap_or(&Value::Null);
+        let word = |name: &str| text(said, name).to_owned();
         Self {
-            action: text("action"),
-            tier: text("tier"),
+            action: word("action"),
+            tier: word("tier"),
             verdict: word("verdict"),
             reason: word("reason"),
             mode: word("mode"),
@@ -104,8 +110,8 @@ impl Told {
                 found.push(format!("{what} is `{seen}`, claimed was `{claimed}`"));
             }
         };
-        same("the action", self.action.as_deref().unwrap_or_default(), claim.action.unwrap_or_default());
-        same("the tier", self.tier.as_deref().unwrap_or_default(), claim.tier.unwrap_or_default());
+        same("the action", &self.action, claim.action.unwrap_or_default());
+        same("the tier", &self.tier, claim.tier.unwrap_or_default());
         same("the verdict", &self.verdict, claim.verdict);
         same("the reason", &self.reason, claim.reason);
         same("the mode", &self.mode, claim.mode);
@@ -123,7 +129,7 @@ fn answer_differences(claim: &Claim, response: &Response, told: &Told) -> Vec<St
     }
     if !claim.passes() {
         let problem = response.json();
-        if problem["reason"] != claim.reason || problem["receipt"] != told.receipt.as_str() {
+        if text(&problem, "reason") != claim.reason || text(&problem, "receipt") != told.receipt {
             found.push(format!("the refusal does not bear its reason and receipt: {problem}"));
         }
     }
@@ -149,7 +155,7 @@ fn unseen(seen: &Seen, whom: &str, headers: &[(String, String)], target: Option<
         Seen::Header(name, text) => {
             let values = values(name);
             // Two headers of one name are two meanings for two readers.
-            let right = values.len() == 1 && values[0].contains(text);
+            let right = matches!(values.as_slice(), [value] if value.contains(text));
             (!right).then(|| format!("{whom} sees `{name}: {}`, claimed was `{text}`", values.join("` and `")))
         }
         Seen::NoHeader(name) => {
@@ -172,6 +178,17 @@ fn parameters(target: &str, name: &str) -> Vec<String> {
     let query = target.split_once('?').map_or("", |(_, query)| query);
     let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     pairs.filter(|(n, _)| *n == name).map(|(_, v)| percent_decode_str(v).decode_utf8_lossy().into_owned()).collect()
+}
+
+/// Whether the ledger on disk has this receipt at this moment.
+fn is_recorded(ledger: &Path, receipt: &str) -> anyhow::Result<bool> {
+    for record in ledger::read(ledger).context("can't read the ledger")? {
+        let decision = receipt::decode(&record.context("can't read the ledger")?).context("can't read a record")?;
+        if decision.id == receipt {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// How much longer the call takes because Tollgate is asked, in milliseconds.

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::client::{Client, Request};
 use super::files;
+use super::json_lines::text;
 use super::process::{POLL, Process, last_words};
 
 pub mod bootstrap;
@@ -97,9 +98,11 @@ impl Envoy {
     pub async fn stats(&self, filter: &str) -> anyhow::Result<BTreeMap<String, u64>> {
         let filter = utf8_percent_encode(filter, NON_ALPHANUMERIC);
         let answer = ask(&self.admin, format!("/stats?format=json&type=All&filter={filter}")).await?;
-        let stats = answer["stats"].as_array().context("envoy's admin port answered no statistics")?;
+        let stats =
+            answer.get("stats").and_then(Value::as_array).context("envoy's admin port answered no statistics")?;
         // Histograms have no value and no name here, and are left out.
-        Ok(stats.iter().filter_map(|stat| Some((stat["name"].as_str()?.to_owned(), stat["value"].as_u64()?))).collect())
+        let named = |stat: &Value| Some((stat.get("name")?.as_str()?.to_owned(), stat.get("value")?.as_u64()?));
+        Ok(stats.iter().filter_map(named).collect())
     }
 
     /// The sum of the counters whose name matches.
@@ -107,10 +110,12 @@ impl Envoy {
         Ok(self.stats(filter).await?.values().sum())
     }
 
+    /// Its process.
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }
 
+    /// Its log file.
     pub fn log(&self) -> &Path {
         self.process.log()
     }
@@ -146,8 +151,11 @@ fn command(binary: &Path, options: &Options, config: &Path, admin_file: &Path) -
 }
 
 fn admin_address(file: &Path) -> Option<SocketAddr> {
-    // Not there yet, or half written: the next look will tell.
-    std::fs::read_to_string(file).ok()?.trim().parse().ok()
+    match std::fs::read_to_string(file).map(|text| text.trim().parse()) {
+        Ok(Ok(address)) => Some(address),
+        // Not there yet, or half written: the next look will tell.
+        _ => None,
+    }
 }
 
 async fn is_ready(admin: &Client) -> bool {
@@ -156,18 +164,15 @@ async fn is_ready(admin: &Client) -> bool {
 
 async fn listeners(admin: &Client) -> anyhow::Result<BTreeMap<String, SocketAddr>> {
     let answer = ask(admin, "/listeners?format=json".to_owned()).await?;
-    let statuses = answer["listener_statuses"].as_array().context("envoy's admin port answered no listeners")?;
-    statuses
-        .iter()
-        .map(|status| {
-            let name = status["name"].as_str().unwrap_or_default().to_owned();
-            let socket = &status["local_address"]["socket_address"];
-            let (host, port) = (socket["address"].as_str().unwrap_or_default(), &socket["port_value"]);
-            let address = format!("{host}:{port}");
-            let address = address.parse().with_context(|| format!("listener `{name}` has no address: {status}"))?;
-            Ok((name, address))
-        })
-        .collect()
+    let statuses = answer.get("listener_statuses").and_then(Value::as_array);
+    statuses.context("envoy's admin port answered no listeners")?.iter().map(listener).collect()
+}
+
+fn listener(status: &Value) -> anyhow::Result<(String, SocketAddr)> {
+    let socket = status.pointer("/local_address/socket_address").unwrap_or(&Value::Null);
+    let port = socket.get("port_value").unwrap_or(&Value::Null);
+    let address = format!("{}:{port}", text(socket, "address")).parse();
+    Ok((text(status, "name").to_owned(), address.with_context(|| format!("a listener has no address: {status}"))?))
 }
 
 async fn ask(admin: &Client, target: String) -> anyhow::Result<Value> {

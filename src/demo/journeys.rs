@@ -15,36 +15,36 @@ const OFFERS: &str = "offers.shop.example";
 
 /// One call.
 #[derive(Debug, Clone, Copy)]
-pub struct Step {
-    pub title: &'static str,
-    pub caller: Caller,
-    pub listener: &'static str,
-    pub method: &'static str,
-    pub host: &'static str,
-    pub target: &'static str,
-    pub headers: &'static [(&'static str, &'static str)],
-    pub body: &'static str,
-    pub claim: Claim,
+pub(super) struct Step {
+    pub(super) title: &'static str,
+    pub(super) caller: Caller,
+    pub(super) listener: &'static str,
+    pub(super) method: &'static str,
+    pub(super) host: &'static str,
+    pub(super) target: &'static str,
+    pub(super) headers: &'static [(&'static str, &'static str)],
+    pub(super) body: &'static str,
+    pub(super) claim: Claim,
 }
 
 /// What is claimed of its answer. None: the request must have none (an action that nobody could tell).
 #[derive(Debug, Clone, Copy)]
-pub struct Claim {
-    pub status: u16,
-    pub action: Option<&'static str>,
-    pub tier: Option<&'static str>,
-    pub verdict: &'static str,
-    pub reason: &'static str,
-    pub mode: &'static str,
+pub(super) struct Claim {
+    pub(super) status: u16,
+    pub(super) action: Option<&'static str>,
+    pub(super) tier: Option<&'static str>,
+    pub(super) verdict: &'static str,
+    pub(super) reason: &'static str,
+    pub(super) mode: &'static str,
     /// What the client must find in the response's headers.
-    pub response: &'static [Seen],
+    pub(super) response: &'static [Seen],
     /// What the service must find. A refused call must not get there at all.
-    pub service: &'static [Seen],
+    pub(super) service: &'static [Seen],
 }
 
 /// Something that can be seen in a message.
 #[derive(Debug, Clone, Copy)]
-pub enum Seen {
+pub(super) enum Seen {
     /// A header of this name holds this text.
     Header(&'static str, &'static str),
     /// There is no header of this name.
@@ -57,8 +57,13 @@ pub enum Seen {
 
 impl Claim {
     /// Whether the call reaches the service.
-    pub fn passes(&self) -> bool {
+    pub(super) fn passes(&self) -> bool {
         self.status < 400
+    }
+
+    /// Whether the decision must be on disk before its answer.
+    pub(super) fn is_recorded_first(&self) -> bool {
+        matches!(self.tier, Some("impact" | "critical"))
     }
 
     const fn seen(self, response: &'static [Seen], service: &'static [Seen]) -> Self {
@@ -118,7 +123,7 @@ const OBSERVED: Claim = Claim { status: 200, mode: "observe", ..deny("offer.list
 const ORDER: &str = "/v1/orders/1042";
 const RESET: &str = "/v1/accounts/7/credentials/reset";
 
-pub const STEPS: &[Step] = &[
+pub(super) const STEPS: &[Step] = &[
     Step::get("parcel tracked, no token", STOREFRONT, API, "/v1/deliveries/JD014600", allow("delivery.track", "open")),
     Step::get(
         "support agent reads an order",
@@ -245,7 +250,7 @@ pub const STEPS: &[Step] = &[
 ];
 
 /// What the policy edit is tried with: denied before, allowed after.
-pub const BOT_READS_A_PROFILE: Step = Step::get(
+pub(super) const BOT_READS_A_PROFILE: Step = Step::get(
     "chat bot reads a profile",
     CHAT_BOT,
     ID,
@@ -255,14 +260,14 @@ pub const BOT_READS_A_PROFILE: Step = Step::get(
 
 impl Step {
     /// The same call, for another moment of the story.
-    pub const fn again(self, title: &'static str, claim: Claim) -> Self {
+    pub(super) const fn again(self, title: &'static str, claim: Claim) -> Self {
         Self { title, claim, ..self }
     }
 }
 
 /// The bot's claim while the edited policy is in force.
-pub const BOT_MAY: Claim = allow("profile.read", "personal");
+pub(super) const BOT_MAY: Claim = allow("profile.read", "personal");
 
 /// What the outage is tried with.
-pub const SUPPORT_READS_AN_ORDER: Step =
+pub(super) const SUPPORT_READS_AN_ORDER: Step =
     Step::get("support agent reads an order", SUPPORT_AGENT, API, ORDER, allow("order.read", "personal"));

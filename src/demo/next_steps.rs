@@ -9,7 +9,7 @@ use super::cast::SUPPORT_AGENT;
 use super::stage::{FRONT, Stage};
 
 /// The call that is proposed.
-pub fn curl(stage: &Stage) -> anyhow::Result<String> {
+pub(super) fn curl(stage: &Stage) -> anyhow::Result<String> {
     let port = stage.envoy.address(FRONT)?.port();
     let shown = |name: &str| quoted(&stage.work.shown(name));
     let workload = SUPPORT_AGENT.workload_name();
@@ -24,7 +24,7 @@ pub fn curl(stage: &Stage) -> anyhow::Result<String> {
 }
 
 /// Prints the proposals.
-pub fn print(stage: &Stage, out: &mut impl Write) -> anyhow::Result<()> {
+pub(super) fn print(stage: &Stage, out: &mut impl Write) -> anyhow::Result<()> {
     let file = stage.file_with_contract("support-desk")?;
     let file = file.strip_prefix(stage.work.path("")).unwrap_or(&file);
     writeln!(out, "\nwhat to try next (Envoy, Tollgate and the services stay up):\n")?;

@@ -23,22 +23,22 @@ const EACH_HALF: Duration = Duration::from_millis(400);
 
 /// How the calls under load came out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub(super) struct Tally {
     /// Answered by the service, and with a receipt.
-    pub judged: u64,
+    pub(super) judged: u64,
     /// Answered by the service without one.
-    pub unjudged: u64,
+    pub(super) unjudged: u64,
     /// Refused by Envoy with 503, since nobody could be asked.
-    pub refused: u64,
+    pub(super) refused: u64,
     /// Anything else, a broken connection included.
-    pub other: u64,
+    pub(super) other: u64,
     /// What the services counted themselves.
-    pub reached: u64,
+    pub(super) reached: u64,
 }
 
 impl Tally {
     /// Where it is not as claimed.
-    pub fn differences(&self) -> Vec<String> {
+    pub(super) fn differences(&self) -> Vec<String> {
         let mut found = Vec::new();
         let mut claim = |holds: bool, what: &str| {
             if !holds {
@@ -64,7 +64,7 @@ impl fmt::Display for Tally {
 }
 
 /// Kills Tollgate while calls run, and tries one more call.
-pub async fn play(stage: &mut Stage, rows: &mut Vec<Row>) -> anyhow::Result<Tally> {
+pub(super) async fn play(stage: &mut Stage, rows: &mut Vec<Row>) -> anyhow::Result<Tally> {
     let tally = kill_under_load(stage).await?;
     let row = call_nobody(stage, &STEP.again("order read, Tollgate killed", STEP.claim)).await?;
     rows.push(row);
@@ -72,7 +72,7 @@ pub async fn play(stage: &mut Stage, rows: &mut Vec<Row>) -> anyhow::Result<Tall
 }
 
 /// Waits until the restarted Tollgate answers Envoy, and tries the call once more.
-pub async fn recover(stage: &Stage, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+pub(super) async fn recover(stage: &Stage, rows: &mut Vec<Row>) -> anyhow::Result<()> {
     let client = stage.client(&STEP.caller, STEP.listener)?;
     let request = drive::request(stage, &STEP);
     let patience = tokio::time::Instant::now() + Duration::from_secs(10);
@@ -123,12 +123,13 @@ async fn keep_calling(client: Client, request: Request, stop: Arc<AtomicBool>) -
     let mut connection = None;
     while !stop.load(Ordering::SeqCst) {
         if connection.is_none() {
-            connection = client.connect().await.ok();
+            let Ok(opened) = client.connect().await else {
+                tally.other += 1;
+                continue;
+            };
+            connection = Some(opened);
         }
-        let Some(open) = &mut connection else {
-            tally.other += 1;
-            continue;
-        };
+        let Some(open) = &mut connection else { continue };
         match open.send(&request).await {
             Ok(answer) if answer.status == 200 && answer.header("tollgate-receipt").is_some() => tally.judged += 1,
             Ok(answer) if answer.status == 200 => tally.unjudged += 1,

@@ -5,7 +5,7 @@
 //! week, and nothing here can be used to issue certificates for production.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use rcgen::{
@@ -15,12 +15,13 @@ use rcgen::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::files;
+use crate::clock::{self, Clock as _};
 
 /// A demo that was left running over a long weekend still works.
-const VALID_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+const VALID_FOR: Duration = Duration::from_hours(7 * 24);
 
 /// Clocks in containers and virtual machines may be behind.
-const CLOCK_SKEW: Duration = Duration::from_secs(3600);
+const CLOCK_SKEW: Duration = Duration::from_hours(1);
 
 /// The authority that everybody in one laboratory trusts.
 pub struct Authority {
@@ -40,11 +41,14 @@ pub struct Credentials {
 /// Where a certificate and its key were written.
 #[derive(Debug, Clone)]
 pub struct CredentialFiles {
+    /// PEM.
     pub certificate: PathBuf,
+    /// PEM, PKCS #8, mode 0600.
     pub key: PathBuf,
 }
 
 impl Authority {
+    /// A new authority with a new key.
     pub fn try_new() -> anyhow::Result<Self> {
         let mut params = params("Tollgate demo CA")?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -76,6 +80,7 @@ impl Authority {
         self.issue(params)
     }
 
+    /// The authority's own certificate, as DER.
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
     }
@@ -111,18 +116,20 @@ impl Credentials {
         Ok(found)
     }
 
+    /// The certificate, as DER.
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
     }
 
+    /// Its key.
     pub fn key(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.clone()))
     }
 }
 
-/// Seconds since the epoch.
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+/// Seconds since the epoch, for certificates and tokens that Envoy checks against the machine's clock.
+pub(super) fn now() -> u64 {
+    clock::System.now().as_second().try_into().unwrap_or_default()
 }
 
 fn params(common_name: &str) -> anyhow::Result<CertificateParams> {

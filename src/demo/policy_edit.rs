@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use super::drive::{self, Row};
 use super::files;
 use super::journeys::{BOT_MAY, BOT_READS_A_PROFILE, Claim};
+use super::json_lines::text;
 use super::process::{POLL, last_words};
 use super::stage::{POLICIES_POLL, Stage};
 
@@ -23,7 +24,7 @@ const SLIP: &str = "profile.raed";
 const IN_FORCE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Plays the story; each of its calls becomes a row.
-pub async fn play(stage: &Stage, rows: &mut Vec<Row>, out: &mut impl Write) -> anyhow::Result<()> {
+pub(super) async fn play(stage: &Stage, rows: &mut Vec<Row>, out: &mut impl Write) -> anyhow::Result<()> {
     let file = stage.file_with_contract(CONTRACT)?;
     let name = file.strip_prefix(stage.work.path("")).unwrap_or(&file);
     let shown = stage.work.shown(name).display().to_string();
@@ -39,11 +40,10 @@ pub async fn play(stage: &Stage, rows: &mut Vec<Row>, out: &mut impl Write) -> a
     writeln!(out, "(in force after {took:.1?}, looked for every {POLICIES_POLL:?})")?;
     call(stage, rows, "chat bot reads a profile, granted", BOT_MAY).await?;
 
-    write!(out, "breaking it: `{SLIP}` ")?;
-    out.flush()?;
+    writeln!(out, "breaking it: `{SLIP}`")?;
     files::replace(&file, &broken)?;
-    let message = complaint(stage, &file, line).await?;
-    writeln!(out, "(refused: {message})")?;
+    let problem = complaint(stage, &file, line).await?;
+    writeln!(out, "  {problem}")?;
     call(stage, rows, "the same, bad edit ignored", BOT_MAY).await?;
 
     write!(out, "mending it: as it was ")?;
@@ -80,15 +80,15 @@ async fn edit(stage: &Stage, file: &Path, contents: &str, status: u16) -> anyhow
     }
 }
 
-/// Waits for the log line that names the file and the line, and returns its message.
+/// Waits for the log line that names the file and the line, and returns the problem that it describes.
 async fn complaint(stage: &Stage, file: &Path, line: usize) -> anyhow::Result<String> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let deadline = Instant::now() + IN_FORCE_WITHIN;
     loop {
         for event in stage.tollgate.log_lines()? {
-            let text = event["fields"].to_string();
-            if event["level"] != "INFO" && text.contains(SLIP) && text.contains(&format!("{name}:{line}:")) {
-                return Ok(event["fields"]["message"].as_str().unwrap_or_default().to_owned());
+            let problem = text(&event, "problems");
+            if problem.contains(SLIP) && problem.contains(&format!("{name}:{line}:")) {
+                return Ok(problem.to_owned());
             }
         }
         anyhow::ensure!(

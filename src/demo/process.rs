@@ -35,10 +35,12 @@ impl Process {
         Ok(Self { name, child, log: log.to_owned() })
     }
 
+    /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
+    /// Its log file.
     pub fn log(&self) -> &Path {
         &self.log
     }
@@ -106,6 +108,6 @@ pub fn last_words(log: &Path) -> String {
     if lines.is_empty() {
         return format!("its log `{}` is empty", log.display());
     }
-    let tail = lines[lines.len().saturating_sub(LINES)..].join("\n  ");
-    format!("the end of its log `{}`:\n  {tail}", log.display())
+    let tail: Vec<&str> = lines.iter().skip(lines.len().saturating_sub(LINES)).copied().collect();
+    format!("the end of its log `{}`:\n  {}", log.display(), tail.join("\n  "))
 }

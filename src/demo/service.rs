@@ -1,5 +1,5 @@
-//! `tollgate serve` as a child: started as an operator would start it, ready when its log says that all of its ports
-//! listen, killed and started again at the same addresses.
+//! `tollgate serve` as a child: started as an operator would start it, ready when its log says so,
+//! killed and started again at the same addresses.
 //!
 //! Nothing is taken from inside the library: what the laboratory knows of the running service, it knows from its log,
 //! its ports and its answers.
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde_json::Value;
 
+use super::json_lines::{self, text};
 use super::process::{POLL, Process, last_words};
 
 /// Far more than a start takes; a loaded CI machine may need some of it.
@@ -23,11 +24,15 @@ const STARTS_WITHIN: Duration = Duration::from_secs(20);
 pub struct Options {
     /// The `tollgate` binary.
     pub binary: PathBuf,
+    /// The bundle's folder.
     pub policies: PathBuf,
+    /// How often it is looked at.
     pub policies_poll: Duration,
     /// Where Envoy asks. Port 0 takes a free one.
     pub listen: Address,
+    /// The ledger's folder.
     pub ledger: PathBuf,
+    /// The file for its log.
     pub log: PathBuf,
     /// Further arguments, as they would be typed.
     pub arguments: Vec<String>,
@@ -36,11 +41,13 @@ pub struct Options {
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
+    /// A port.
     Tcp(SocketAddr),
+    /// A socket file.
     Unix(PathBuf),
 }
 
-/// A `tollgate serve` that listens.
+/// A `tollgate serve` that is ready.
 #[derive(Debug)]
 pub struct Tollgate {
     process: Process,
@@ -51,7 +58,7 @@ pub struct Tollgate {
 }
 
 impl Tollgate {
-    /// Starts it and waits until all of its ports listen.
+    /// Starts it and waits until it is ready.
     pub async fn start(options: &Options) -> anyhow::Result<Self> {
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
         Self::start_at(options.clone(), anywhere, anywhere).await
@@ -74,11 +81,11 @@ impl Tollgate {
         loop {
             process.still_runs().context("tollgate did not start")?;
             let ports = Ports::in_log(&process.logged()?);
-            if let Ports { listen: Some(listen), health: Some(health), metrics: Some(metrics) } = ports {
+            if let Ports { listen: Some(listen), health: Some(health), metrics: Some(metrics), ready: true } = ports {
                 return Ok(Self { process, options, listen, health, metrics });
             }
             if Instant::now() >= deadline {
-                anyhow::bail!("tollgate did not listen within {STARTS_WITHIN:?}; {}", last_words(&options.log));
+                anyhow::bail!("tollgate was not ready within {STARTS_WITHIN:?}; {}", last_words(&options.log));
             }
             tokio::time::sleep(POLL).await;
         }
@@ -89,25 +96,29 @@ impl Tollgate {
         &self.listen
     }
 
+    /// Where it answers health checks (gRPC).
     pub fn health(&self) -> SocketAddr {
         self.health
     }
 
+    /// Where it answers Prometheus.
     pub fn metrics(&self) -> SocketAddr {
         self.metrics
     }
 
+    /// Its log file.
     pub fn log(&self) -> &Path {
         self.process.log()
     }
 
+    /// Its process id.
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }
 
     /// The lines of its log that are JSON objects, in order.
     pub fn log_lines(&self) -> anyhow::Result<Vec<Value>> {
-        Ok(log_lines(&self.process.logged()?))
+        Ok(json_lines::events(&self.process.logged()?).collect())
     }
 
     /// Fails, with the end of its log, if it has ended.
@@ -132,34 +143,41 @@ struct Ports {
     listen: Option<Address>,
     health: Option<SocketAddr>,
     metrics: Option<SocketAddr>,
+    /// A bundle is in force.
+    ready: bool,
 }
 
 impl Ports {
     fn in_log(log: &str) -> Self {
         let mut ports = Self::default();
-        for line in log_lines(log) {
-            let fields = &line["fields"];
-            if fields["message"] != "listening" {
-                continue;
-            }
-            let address = fields["address"].as_str().unwrap_or_default();
-            match fields["port"].as_str() {
-                Some("ext_authz") => ports.listen = Address::parse(address),
-                Some("health") => ports.health = address.parse().ok(),
-                Some("metrics") => ports.metrics = address.parse().ok(),
+        for event in json_lines::events(log) {
+            match text(&event, "message") {
+                "ready" => ports.ready = true,
+                "listening" => ports.take(text(&event, "port"), text(&event, "address")),
                 _ => {}
             }
         }
         ports
     }
+
+    fn take(&mut self, port: &str, address: &str) {
+        let address = Address::parse(address);
+        match (port, address) {
+            ("ext_authz", address) => self.listen = address,
+            ("health", Some(Address::Tcp(address))) => self.health = Some(address),
+            ("metrics", Some(Address::Tcp(address))) => self.metrics = Some(address),
+            _ => {}
+        }
+    }
 }
 
 impl Address {
     fn parse(text: &str) -> Option<Self> {
-        match text.strip_prefix("unix:") {
-            Some(path) => Some(Self::Unix(path.into())),
-            None => text.parse().ok().map(Self::Tcp),
+        if let Some(path) = text.strip_prefix("unix:") {
+            return Some(Self::Unix(path.into()));
         }
+        // A line of the log that has no address in it says nothing about a port.
+        text.parse().map_or(None, |address| Some(Self::Tcp(address)))
     }
 }
 
@@ -192,19 +210,14 @@ fn command(options: &Options, health: SocketAddr, metrics: SocketAddr) -> Comman
     command
 }
 
-fn log_lines(log: &str) -> Vec<Value> {
-    // A line that is being written, or that is no JSON (a message of the runtime), is not an event.
-    log.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LOG: &str = r#"{"timestamp":"t","level":"INFO","fields":{"message":"configuration"}}
-{"level":"INFO","fields":{"message":"listening","port":"ext_authz","address":"unix:/run/t.sock"}}
-{"level":"INFO","fields":{"message":"listening","port":"health","address":"127.0.0.1:41234"}}
-{"level":"INFO","fields":{"message":"listening","port":"metrics","addr"#;
+    const LOG: &str = r#"{"timestamp":"t","level":"INFO","message":"effective configuration"}
+{"level":"INFO","message":"listening","port":"ext_authz","address":"unix:/run/t.sock"}
+{"level":"INFO","message":"listening","port":"health","address":"127.0.0.1:41234"}
+{"level":"INFO","message":"listening","port":"metrics","addr"#;
 
     #[test]
     fn the_ports_are_read_from_the_log_line_by_line() {

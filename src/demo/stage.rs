@@ -21,24 +21,27 @@ use super::tokens::TokenIssuer;
 use super::upstream::Upstream;
 use super::work::Work;
 
-pub const FRONT: &str = "front";
-pub const BARE: &str = "bare";
-pub const DIRECT: &str = "direct";
+pub(super) const FRONT: &str = "front";
+pub(super) const BARE: &str = "bare";
+pub(super) const DIRECT: &str = "direct";
 
 /// The sample services' names. Envoy's certificate bears them all.
-const HOSTS: &[&str] = &["api.shop.example", "id.shop.example", "billing.shop.example", "offers.shop.example"];
+const HOSTS: &[&str] = &[SERVER, "id.shop.example", "billing.shop.example", "offers.shop.example"];
+
+/// What the clients call Envoy, whichever service they ask for.
+const SERVER: &str = "api.shop.example";
 
 const ISSUER: &str = "https://id.shop.example";
 
 /// How soon an edit of a policy is seen. Short, because people watch.
-pub const POLICIES_POLL: Duration = Duration::from_millis(250);
+pub(super) const POLICIES_POLL: Duration = Duration::from_millis(250);
 
 /// What runs. Dropping it stops everything.
-pub struct Stage {
-    pub work: Work,
-    pub upstream: Upstream,
-    pub tollgate: Tollgate,
-    pub envoy: Envoy,
+pub(super) struct Stage {
+    pub(super) work: Work,
+    pub(super) upstream: Upstream,
+    pub(super) tollgate: Tollgate,
+    pub(super) envoy: Envoy,
     authority: Authority,
     credentials_by_workload: BTreeMap<&'static str, Credentials>,
     token_by_caller: BTreeMap<&'static str, String>,
@@ -46,7 +49,7 @@ pub struct Stage {
 
 impl Stage {
     /// Builds the stage and says so on the way.
-    pub async fn build(config: &super::Config, out: &mut impl Write) -> anyhow::Result<Self> {
+    pub(super) async fn build(config: &super::Config, out: &mut impl Write) -> anyhow::Result<Self> {
         let work = Work::take(&config.work)?;
         writeln!(out, "writing certificates, tokens and a copy of the policies to {}", work.shown("").display())?;
         let authority = Authority::try_new()?;
@@ -76,33 +79,37 @@ impl Stage {
     }
 
     /// A client that shows the caller's certificate. The token goes with each request.
-    pub fn client(&self, caller: &Caller, listener: &str) -> anyhow::Result<Client> {
+    pub(super) fn client(&self, caller: &Caller, listener: &str) -> anyhow::Result<Client> {
         let credentials = self.credentials_by_workload.get(caller.workload_name());
-        Client::tls(self.envoy.address(listener)?, HOSTS[0], &self.authority, credentials)
+        Client::tls(self.envoy.address(listener)?, SERVER, &self.authority, credentials)
     }
 
-    pub fn token(&self, caller: &Caller) -> Option<&str> {
+    pub(super) fn token(&self, caller: &Caller) -> Option<&str> {
         self.token_by_caller.get(caller.name).map(String::as_str)
     }
 
-    pub fn access_log(&self) -> PathBuf {
+    pub(super) fn ledger(&self) -> PathBuf {
+        ledger(&self.work)
+    }
+
+    pub(super) fn access_log(&self) -> PathBuf {
         access_log(&self.work)
     }
 
     /// The file in the work folder that holds the contract of that name.
-    pub fn file_with_contract(&self, name: &str) -> anyhow::Result<PathBuf> {
+    pub(super) fn file_with_contract(&self, name: &str) -> anyhow::Result<PathBuf> {
         let folder = self.work.path("policies");
         find_file(&folder, &format!("name: {name}"))?
             .with_context(|| format!("no policy in `{}` has the contract `{name}`", folder.display()))
     }
 
     /// Starts Tollgate again where it was.
-    pub async fn restart_tollgate(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn restart_tollgate(&mut self) -> anyhow::Result<()> {
         self.tollgate.restart().await
     }
 
     /// Fails, with the end of its log, if one of the children has ended.
-    pub fn still_runs(&mut self) -> anyhow::Result<()> {
+    pub(super) fn still_runs(&mut self) -> anyhow::Result<()> {
         self.tollgate.still_runs()?;
         self.envoy.still_runs()
     }
@@ -141,11 +148,15 @@ fn tollgate_options(config: &super::Config, work: &Work) -> service::Options {
         policies: work.path("policies"),
         policies_poll: POLICIES_POLL,
         listen,
-        ledger: work.path("tollgate/ledger"),
+        ledger: ledger(work),
         log: work.path("tollgate/tollgate.log"),
         // A disk that syncs slowly is no reason for a demo to fail.
         arguments: ["--max-check-time", "1s", "--drain-delay", "0s"].map(String::from).to_vec(),
     }
+}
+
+fn ledger(work: &Work) -> PathBuf {
+    work.path("tollgate/ledger")
 }
 
 fn access_log(work: &Work) -> PathBuf {

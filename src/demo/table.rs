@@ -13,7 +13,7 @@ const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().f
 const NARROWEST: u16 = 100;
 
 /// Prints the rows.
-pub fn print(rows: &[Row], out: &mut impl Write) -> anyhow::Result<()> {
+pub(super) fn print(rows: &[Row], out: &mut impl Write) -> anyhow::Result<()> {
     let mut table = Table::new();
     table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
     // Narrower than this, cells break within words: then rather let the terminal break the lines.

@@ -15,7 +15,7 @@ use super::pki::now;
 const KEY_ID: &str = "demo";
 
 /// Long enough to play with the demo for a working day.
-const LIVES_FOR: Duration = Duration::from_secs(12 * 3600);
+const LIVES_FOR: Duration = Duration::from_hours(12);
 
 /// Who signs the tokens of one laboratory.
 pub struct TokenIssuer {
@@ -36,6 +36,7 @@ impl TokenIssuer {
         Ok(Self { name: name.into(), key, jwks })
     }
 
+    /// The `iss` claim.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 /// The last requests are kept for whoever asks what arrived; more would only be memory.
 const KEPT: usize = 256;
@@ -26,11 +26,13 @@ const KEPT: usize = 256;
 /// What arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Received {
+    /// The method.
     pub method: String,
     /// Path and query, as they came.
     pub target: String,
     /// Names in lower case, in order; values that are not text are shown lossily.
     pub headers: Vec<(String, String)>,
+    /// Shown lossily.
     pub body: String,
 }
 
@@ -39,7 +41,8 @@ pub struct Received {
 pub struct Upstream {
     address: SocketAddr,
     journal: Arc<Journal>,
-    server: JoinHandle<()>,
+    /// Aborted when it is dropped.
+    _server: JoinSet<()>,
 }
 
 #[derive(Debug, Default)]
@@ -49,15 +52,18 @@ struct Journal {
 }
 
 impl Upstream {
+    /// Opens a port and answers on it.
     pub async fn start() -> anyhow::Result<Self> {
         let listener =
             TcpListener::bind(("127.0.0.1", 0)).await.context("can't open a port for the sample services")?;
         let address = listener.local_addr().context("can't tell the port of the sample services")?;
         let journal = Arc::new(Journal::default());
-        let server = tokio::spawn(serve(listener, Arc::clone(&journal)));
-        Ok(Self { address, journal, server })
+        let mut server = JoinSet::new();
+        server.spawn(serve(listener, Arc::clone(&journal)));
+        Ok(Self { address, journal, _server: server })
     }
 
+    /// Where the services listen.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -71,12 +77,6 @@ impl Upstream {
     pub fn find(&self, header: &str, value: &str) -> Option<Received> {
         let last = self.journal.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.iter().rev().find(|received| received.header(header) == Some(value)).cloned()
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        self.server.abort();
     }
 }
 

@@ -18,7 +18,7 @@ const LONGEST_SOCKET_PATH: usize = 100;
 
 /// The folder, while a demo uses it.
 #[derive(Debug)]
-pub struct Work {
+pub(super) struct Work {
     /// Absolute, for the children.
     root: PathBuf,
     /// As it was given, for people.
@@ -28,7 +28,7 @@ pub struct Work {
 
 impl Work {
     /// Takes the folder, and empties it of an earlier demo.
-    pub fn take(folder: &Path) -> anyhow::Result<Self> {
+    pub(super) fn take(folder: &Path) -> anyhow::Result<Self> {
         let root =
             std::path::absolute(folder).with_context(|| format!("can't make `{}` absolute", folder.display()))?;
         refuse_strange(&root)?;
@@ -47,17 +47,17 @@ impl Work {
     }
 
     /// The absolute path of something in the folder.
-    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+    pub(super) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.root.join(name)
     }
 
     /// The same path as people should type it.
-    pub fn shown(&self, name: impl AsRef<Path>) -> PathBuf {
+    pub(super) fn shown(&self, name: impl AsRef<Path>) -> PathBuf {
         self.shown.join(name)
     }
 
     /// Where a Unix socket can be, if the folder's path is short enough for one.
-    pub fn socket(&self) -> Option<PathBuf> {
+    pub(super) fn socket(&self) -> Option<PathBuf> {
         let path = self.path("tollgate/tollgate.sock");
         (path.as_os_str().len() <= LONGEST_SOCKET_PATH).then_some(path)
     }

@@ -10,20 +10,20 @@ use tollgate::demo::service::Address;
 use tollgate::demo::tokens::TokenIssuer;
 use tollgate::demo::upstream::Upstream;
 
-pub const HOST: &str = "api.shop.example";
-pub const DESK: &str = "spiffe://cluster.local/ns/support/sa/agent-desktop";
+pub(crate) const HOST: &str = "api.shop.example";
+pub(crate) const DESK: &str = "spiffe://cluster.local/ns/support/sa/agent-desktop";
 
 /// All but Envoy, which is started when the test has said how.
-pub struct Lab {
-    pub folder: TempDir,
-    pub authority: Authority,
-    pub tokens: TokenIssuer,
-    pub upstream: Upstream,
+pub(crate) struct Lab {
+    pub(crate) folder: TempDir,
+    pub(crate) authority: Authority,
+    pub(crate) tokens: TokenIssuer,
+    pub(crate) upstream: Upstream,
     tls: Tls,
 }
 
 impl Lab {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::try_new().unwrap();
         let server = authority.server(&[HOST]).unwrap().write(folder.path(), "envoy").unwrap();
@@ -39,46 +39,46 @@ impl Lab {
         Self { folder, authority, tokens, upstream: Upstream::start().await.unwrap(), tls }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// A socket that nothing listens on yet.
-    pub fn socket(&self) -> Address {
+    pub(crate) fn socket(&self) -> Address {
         Address::Unix(self.path().join("tollgate.sock"))
     }
 
-    pub fn tls(&self) -> Tls {
+    pub(crate) fn tls(&self) -> Tls {
         self.tls.clone()
     }
 
-    pub fn jwt(&self) -> Jwt {
+    pub(crate) fn jwt(&self) -> Jwt {
         Jwt { issuer: self.tokens.name().to_owned(), jwks: self.tokens.jwks().to_owned() }
     }
 
     /// The listener that operators get: mTLS, tokens, Tollgate.
-    pub fn front(&self) -> Listener {
+    pub(crate) fn front(&self) -> Listener {
         Listener { tls: Some(self.tls()), jwt: Some(self.jwt()), ..Listener::new("front") }
     }
 
-    pub fn options(&self, tollgate: Address, listeners: Vec<Listener>) -> Options {
+    pub(crate) fn options(&self, tollgate: Address, listeners: Vec<Listener>) -> Options {
         Options { listeners, tollgate, upstream: self.upstream.address(), concurrency: 1 }
     }
 
-    pub async fn envoy(&self, tollgate: Address, listeners: Vec<Listener>) -> Envoy {
+    pub(crate) async fn envoy(&self, tollgate: Address, listeners: Vec<Listener>) -> Envoy {
         Envoy::start(&binary(), &self.options(tollgate, listeners), self.path()).await.unwrap()
     }
 
-    pub fn workload(&self, spiffe_id: &str) -> Credentials {
+    pub(crate) fn workload(&self, spiffe_id: &str) -> Credentials {
         self.authority.workload(spiffe_id).unwrap()
     }
 
-    pub fn client(&self, envoy: &Envoy, listener: &str, credentials: Option<&Credentials>) -> Client {
+    pub(crate) fn client(&self, envoy: &Envoy, listener: &str, credentials: Option<&Credentials>) -> Client {
         Client::tls(envoy.address(listener).unwrap(), HOST, &self.authority, credentials).unwrap()
     }
 }
 
-pub fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let named = std::env::var_os("TOLLGATE_ENVOY").map(PathBuf::from);
     let path = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/envoy"));
     envoy::locate(&path).unwrap()

@@ -3,6 +3,14 @@
 //!
 //! Each test starts its own Envoy on free loopback ports, so that all can run at once.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on fails there and then, and names its Envoy by a variable"
+)]
+
 mod attributes;
 mod bootstrap;
 mod fail_closed;

@@ -18,19 +18,19 @@ struct Same {
     asked: Arc<Mutex<Vec<CheckRequest>>>,
 }
 
-pub struct StandIn {
-    pub address: Address,
+pub(crate) struct StandIn {
+    pub(crate) address: Address,
     same: Same,
     server: JoinHandle<()>,
 }
 
 impl StandIn {
     /// Says yes to everything.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::answering(CheckResponse::with_status(Status::ok("yes"))).await
     }
 
-    pub async fn answering(answer: CheckResponse) -> Self {
+    pub(crate) async fn answering(answer: CheckResponse) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = Address::Tcp(listener.local_addr().unwrap());
         let same = Same { answer, asked: Arc::default() };
@@ -43,7 +43,7 @@ impl StandIn {
     }
 
     /// What was asked last.
-    pub fn last(&self) -> CheckRequest {
+    pub(crate) fn last(&self) -> CheckRequest {
         self.same.asked.lock().unwrap().last().cloned().expect("nothing was asked")
     }
 }

@@ -14,9 +14,11 @@ const MAX_BODY: usize = 16 * 1024 * 1024;
 /// What came back.
 #[derive(Debug, Clone, Default)]
 pub struct Response {
+    /// The status code.
     pub status: u16,
     /// Names in lower case, in order of arrival.
     pub headers: Vec<(String, String)>,
+    /// Without its framing.
     pub body: Vec<u8>,
     /// From the first byte sent to the last byte received, on a connection that was open already.
     pub elapsed: Duration,
@@ -28,6 +30,7 @@ impl Response {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
+    /// The body as text, lossily.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -63,8 +66,9 @@ fn parse_head(head: &str) -> anyhow::Result<Response> {
     let status = status_line
         .strip_prefix("HTTP/1.1 ")
         .and_then(|rest| rest.get(..3))
-        .and_then(|code| code.parse().ok())
-        .with_context(|| format!("`{status_line}` is no HTTP/1.1 status line"))?;
+        .with_context(|| format!("`{status_line}` is no HTTP/1.1 status line"))?
+        .parse()
+        .with_context(|| format!("`{status_line}` has no status"))?;
     let mut headers = Vec::new();
     for line in lines.filter(|line| !line.is_empty()) {
         let (name, value) = line.split_once(':').with_context(|| format!("`{line}` is no header"))?;
@@ -81,13 +85,12 @@ struct Reader<'a, S: ?Sized> {
 impl<S: AsyncRead + Unpin + ?Sized> Reader<'_, S> {
     /// Reads more; false at the end of the connection.
     async fn more(&mut self) -> anyhow::Result<bool> {
-        let mut buffer = [0; 16 * 1024];
-        let count = match self.stream.read(&mut buffer).await {
+        self.unread.reserve(16 * 1024);
+        let count = match self.stream.read_buf(self.unread).await {
             // A peer that closes without TLS's goodbye: framing says whether the response was whole.
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => 0,
             read => read.context("can't read the response")?,
         };
-        self.unread.extend_from_slice(&buffer[..count]);
         Ok(count > 0)
     }
 
@@ -151,8 +154,9 @@ impl<S: AsyncRead + Unpin + ?Sized> Reader<'_, S> {
     async fn line(&mut self) -> anyhow::Result<String> {
         loop {
             if let Some(at) = find(self.unread, b"\r\n") {
-                let line: Vec<u8> = self.unread.drain(..at + 2).collect();
-                return Ok(String::from_utf8_lossy(&line[..at]).into_owned());
+                let line: Vec<u8> = self.unread.drain(..at).collect();
+                self.unread.drain(..2);
+                return Ok(String::from_utf8_lossy(&line).into_owned());
             }
             ensure!(self.unread.len() <= MAX_HEAD, "a line of the response is longer than {MAX_HEAD} bytes");
             self.need_more().await?;

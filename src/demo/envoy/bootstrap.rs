@@ -35,8 +35,16 @@ fn connection_limit() -> Value {
 
 /// A message with its type, as Envoy wants extensions configured.
 pub(super) fn typed(message: &str, mut config: Value) -> Value {
-    config["@type"] = format!("type.googleapis.com/{message}").into();
+    set(&mut config, "@type", format!("type.googleapis.com/{message}"));
     config
+}
+
+/// Sets a field of a message.
+pub(super) fn set(message: &mut Value, field: &str, value: impl Into<Value>) {
+    // All that is rendered here are objects; anything else would stay as it is.
+    if let Some(fields) = message.as_object_mut() {
+        fields.insert(field.to_owned(), value.into());
+    }
 }
 
 fn socket(host: &str, port: u16) -> Value {
@@ -53,7 +61,7 @@ fn listener(listener: &Listener) -> Value {
         "typed_config": connection_manager(listener),
     }]});
     if let Some(tls) = &listener.tls {
-        chain["transport_socket"] = downstream_tls(tls);
+        set(&mut chain, "transport_socket", downstream_tls(tls));
     }
     json!({ "name": listener.name, "address": socket("127.0.0.1", 0), "filter_chains": [chain] })
 }
@@ -83,11 +91,11 @@ fn connection_manager(listener: &Listener) -> Value {
     });
     normalise(&mut config, listener.normalisation);
     if listener.xfcc == Xfcc::SetFromCertificate {
-        config["forward_client_cert_details"] = "SANITIZE_SET".into();
-        config["set_current_client_cert_details"] = json!({ "uri": true, "subject": true });
+        set(&mut config, "forward_client_cert_details", "SANITIZE_SET");
+        set(&mut config, "set_current_client_cert_details", json!({ "uri": true, "subject": true }));
     }
     if let Some(path) = &listener.access_log {
-        config["access_log"] = json!([access_log(path)]);
+        set(&mut config, "access_log", json!([access_log(path)]));
     }
     typed("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", config)
 }
@@ -97,10 +105,10 @@ fn normalise(config: &mut Value, normalisation: Normalisation) {
         Normalisation::Shipped => (true, "REJECT_REQUEST", "REJECT_REQUEST"),
         Normalisation::Bare => (false, "KEEP_UNCHANGED", "ALLOW"),
     };
-    config["normalize_path"] = tidy.into();
-    config["merge_slashes"] = tidy.into();
-    config["path_with_escaped_slashes_action"] = slashes.into();
-    config["common_http_protocol_options"] = json!({ "headers_with_underscores_action": underscores });
+    set(config, "normalize_path", tidy);
+    set(config, "merge_slashes", tidy);
+    set(config, "path_with_escaped_slashes_action", slashes);
+    set(config, "common_http_protocol_options", json!({ "headers_with_underscores_action": underscores }));
 }
 
 fn route_config(listener: &Listener) -> Value {
@@ -109,8 +117,8 @@ fn route_config(listener: &Listener) -> Value {
         && !check.context_extensions.is_empty()
     {
         let settings = json!({ "check_settings": { "context_extensions": check.context_extensions } });
-        route["typed_per_filter_config"][filters::EXT_AUTHZ] =
-            typed("envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute", settings);
+        let settings = typed("envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute", settings);
+        set(&mut route, "typed_per_filter_config", json!({ filters::EXT_AUTHZ: settings }));
     }
     json!({ "name": "all", "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": [route] }] })
 }
@@ -145,21 +153,20 @@ fn tollgate(address: &Address) -> Value {
     let http2 = json!({ "explicit_http_config": { "http2_protocol_options": {
         "connection_keepalive": { "interval": "30s", "timeout": "5s" },
     }}});
-    let mut cluster = cluster("tollgate", endpoint);
-    cluster["circuit_breakers"] =
-        json!({ "thresholds": [{ "max_requests": 100_000, "max_pending_requests": 10_000 }] });
-    cluster["typed_extension_protocol_options"] = json!({
-        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions":
-            typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", http2),
-    });
+    let http2 = typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", http2);
+    let limits = json!({ "thresholds": [{ "max_requests": 100_000, "max_pending_requests": 10_000 }] });
+    let mut cluster = cluster("tollgate", &endpoint);
+    set(&mut cluster, "circuit_breakers", limits);
+    let options = json!({ "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2 });
+    set(&mut cluster, "typed_extension_protocol_options", options);
     cluster
 }
 
 fn upstream(options: &Options) -> Value {
-    cluster("upstream", socket(&options.upstream.ip().to_string(), options.upstream.port()))
+    cluster("upstream", &socket(&options.upstream.ip().to_string(), options.upstream.port()))
 }
 
-fn cluster(name: &str, address: Value) -> Value {
+fn cluster(name: &str, address: &Value) -> Value {
     json!({
         "name": name,
         "type": "STATIC",

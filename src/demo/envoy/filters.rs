@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::bootstrap::typed;
+use super::bootstrap::{set, typed};
 use super::options::{ExtAuthz, HeaderForm, Jwt, Listener};
 
 /// What Tollgate reads: `metadata:envoy.filters.http.jwt_authn/claims`.
@@ -59,20 +59,21 @@ fn ext_authz(check: &ExtAuthz) -> Value {
         },
     });
     if let Some(body) = check.body {
-        config["with_request_body"] = json!({
+        let body = json!({
             "max_request_bytes": body.max_bytes,
             "allow_partial_message": body.allow_partial,
             "pack_as_bytes": body.pack_as_bytes,
         });
+        set(&mut config, "with_request_body", body);
     }
     if !check.allowed_headers.is_empty() {
-        config["allowed_headers"] = exactly(&check.allowed_headers);
+        set(&mut config, "allowed_headers", exactly(&check.allowed_headers));
     }
     if !check.disallowed_headers.is_empty() {
-        config["disallowed_headers"] = exactly(&check.disallowed_headers);
+        set(&mut config, "disallowed_headers", exactly(&check.disallowed_headers));
     }
     for (field, value) in &check.others {
-        config[field] = value.clone();
+        set(&mut config, field, value.clone());
     }
     filter(EXT_AUTHZ, "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz", config)
 }

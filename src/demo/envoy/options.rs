@@ -15,6 +15,7 @@ use crate::demo::service::Address;
 /// One Envoy.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Its ports.
     pub listeners: Vec<Listener>,
     /// Where Tollgate is asked.
     pub tollgate: Address,
@@ -27,12 +28,17 @@ pub struct Options {
 /// One port of it, on loopback, chosen by the kernel. It speaks HTTP/1 and HTTP/2.
 #[derive(Debug, Clone)]
 pub struct Listener {
+    /// Names it in statistics, and for whoever asks where it listens.
     pub name: String,
+    /// None: plain text.
     pub tls: Option<Tls>,
+    /// None: tokens are not looked at.
     pub jwt: Option<Jwt>,
     /// None: requests pass without Tollgate being asked. That is what the added latency is measured against.
     pub ext_authz: Option<ExtAuthz>,
+    /// What happens to paths before that.
     pub normalisation: Normalisation,
+    /// What happens to `x-forwarded-client-cert`.
     pub xfcc: Xfcc,
     /// A line of JSON for each request, with what Tollgate said as dynamic metadata.
     pub access_log: Option<PathBuf>,
@@ -53,25 +59,32 @@ impl Listener {
     }
 }
 
+/// Envoy's side of TLS, as files of PEM.
 #[derive(Debug, Clone)]
 pub struct Tls {
+    /// Envoy's own certificate.
     pub certificate: PathBuf,
+    /// Its key.
     pub key: PathBuf,
     /// Who signs the clients' certificates.
     pub client_authority: PathBuf,
+    /// Whether clients must show one.
     pub client_certificate: PeerCertificate,
 }
 
 /// Whether a client must show a certificate. One that is shown must be good in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeerCertificate {
+    /// No certificate, no connection.
     Required,
+    /// Who shows none is nobody.
     Optional,
 }
 
 /// Envoy's own check of tokens: one may be missing, one that is there must be good.
 #[derive(Debug, Clone)]
 pub struct Jwt {
+    /// The `iss` claim.
     pub issuer: String,
     /// A JSON Web Key Set.
     pub jwks: String,
@@ -108,27 +121,39 @@ pub enum HeaderForm {
 /// `with_request_body`.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimit {
+    /// `max_request_bytes`.
     pub max_bytes: u32,
+    /// `allow_partial_message`: a longer body is cut off. Without it, it is refused with 413.
     pub allow_partial: bool,
+    /// Bytes as they came. Without it, what is not UTF-8 is replaced.
     pub pack_as_bytes: bool,
 }
 
 /// The filter that asks Tollgate.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "they are Envoy's own switches, under Envoy's own names")]
 pub struct ExtAuthz {
+    /// How headers arrive.
     pub headers: HeaderForm,
+    /// None: bodies are not sent.
     pub body: Option<BodyLimit>,
     /// Exact names. Empty: all.
     pub allowed_headers: Vec<String>,
     /// Exact names that are hidden from Tollgate and sent upstream all the same.
     pub disallowed_headers: Vec<String>,
+    /// How long Envoy waits for an answer.
     pub timeout: Duration,
     /// What a client gets when Tollgate errs or cannot be reached.
     pub status_on_error: u16,
+    /// Lets requests pass when Tollgate errs or cannot be reached.
     pub failure_mode_allow: bool,
+    /// Lets Envoy check what we ask it to change.
     pub validate_mutations: bool,
+    /// Sends the client's certificate.
     pub include_peer_certificate: bool,
+    /// Sends the server name that the client asked for.
     pub include_tls_session: bool,
+    /// `metadata_context_namespaces`: whose dynamic metadata is sent.
     pub metadata_namespaces: Vec<String>,
     /// What the route says to Tollgate.
     pub context_extensions: BTreeMap<String, String>,

@@ -1,0 +1,233 @@
+//! Wiring and drain: what runs, and how it ends.
+//!
+//! Every task and thread of the process is started here and joined here. Starting: the ledger, the policies, the ports; ready
+//! with the first bundle. Ending: not ready, serve on for a while, accept nothing new, finish what is under way, flush
+//! the records and the spans. What does not finish in time is cut off, which a caller sees as an error, never as an allow.
+
+mod listener;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use listener::Bound;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::checkpoint::Checkpoint;
+use crate::clock::{Clock, System};
+use crate::config::{Config, Drain, Listen};
+use crate::receipt::Pseudonyms;
+use crate::sources::Bundles;
+use crate::telemetry::{METRIC_PREFIX, Traces};
+use crate::{ext_authz, http, ledger, sources};
+
+/// What the health service answers for: the whole, the kubelet's two questions, and Envoy's.
+pub const HEALTH_NAMES: [&str; 3] = ["", "readiness", ext_authz::SERVICE];
+/// True as long as the process turns: it depends on no policy and no other service.
+pub const LIVENESS: &str = "liveness";
+
+/// A running Tollgate.
+pub struct Running {
+    /// Where checks are answered, as bound.
+    pub listen: Vec<Listen>,
+    /// Where health is answered.
+    pub health: SocketAddr,
+    /// Where metrics are served.
+    pub metrics: SocketAddr,
+    tasks: JoinSet<Result<()>>,
+    stop: CancellationToken,
+    reporter: HealthReporter,
+    drain: Drain,
+    traces: Traces,
+    threads: Threads,
+}
+
+/// The threads of a running Tollgate. They end when everything that uses them is gone.
+pub struct Threads {
+    stop_policies: Option<mpsc::Sender<()>>,
+    handles: Vec<JoinHandle<()>>,
+}
+
+/// Starts everything. What cannot be opened or bound is an error, and then nothing runs on.
+pub async fn start(config: Config) -> Result<Running> {
+    start_with(config, Arc::new(System)).await
+}
+
+/// Starts everything with a clock of the caller's.
+pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Running> {
+    config.log();
+    let pseudonyms = pseudonyms(&config)?;
+    let mut sockets = Vec::new();
+    for listen in &config.listen {
+        sockets.push(listener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?);
+    }
+    let health = bind_tcp(config.health, "health").await?;
+    let metrics = bind_tcp(config.metrics, "metrics").await?;
+    let traces = config.traces.as_ref().map(|to| Traces::to_collector(&to.endpoint, to.ratio)).transpose();
+    let traces = traces.context("cannot set up traces")?.unwrap_or_default();
+
+    let (ledger, writer) = ledger::open(&config.ledger)?;
+    let (bundles, watcher) = sources::watch(config.policies.clone(), Arc::clone(&clock));
+    let ready = bundles.clone();
+    let mut registry = registry();
+    ledger.metrics().register(&mut registry);
+    watcher.metrics().register(&mut registry);
+    let checkpoint = Checkpoint::new(bundles, ledger, pseudonyms, clock);
+    checkpoint.metrics().register(&mut registry);
+    let service = ext_authz::Service::new(checkpoint, config.check.clone(), traces.clone());
+    service.metrics().register(&mut registry);
+
+    let (stop_policies, stopped) = mpsc::channel();
+    let handles = vec![spawn("ledger", move || writer.run())?, spawn("policies", move || watcher.run(&stopped))?];
+    let threads = Threads { stop_policies: Some(stop_policies), handles };
+
+    let (reporter, health_service) = tonic_health::server::health_reporter();
+    report(&reporter, ServingStatus::NotServing).await;
+    reporter.set_service_status(LIVENESS, ServingStatus::Serving).await;
+    let stop = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(report_readiness(ready, reporter.clone(), stop.clone()));
+    let addresses = (health.local_addr()?, metrics.local_addr()?);
+    let on_stop = stop.clone().cancelled_owned();
+    let health_server = Server::builder().add_service(health_service.clone());
+    tasks.spawn(
+        async move { Ok(health_server.serve_with_incoming_shutdown(TcpIncoming::from(health), on_stop).await?) },
+    );
+    let on_stop = stop.clone().cancelled_owned();
+    tasks.spawn(async move { Ok(axum::serve(metrics, http::router(registry)).with_graceful_shutdown(on_stop).await?) });
+    let listen = sockets.iter().map(Bound::address).collect::<Result<Vec<_>>>()?;
+    for socket in sockets {
+        // Envoy's own health checks come over the port that they check.
+        let server = Server::builder().add_service(service.clone().into_server()).add_service(health_service.clone());
+        tasks.spawn(socket.serve(server, stop.clone()));
+    }
+    for (port, address) in listen.iter().map(|listen| ("ext_authz", listen.to_string())) {
+        tracing::info!(port, address, "listening");
+    }
+    tracing::info!(port = "health", address = %addresses.0, "listening");
+    tracing::info!(port = "metrics", address = %addresses.1, "listening");
+    let drain = config.drain.clone();
+    Ok(Running { listen, health: addresses.0, metrics: addresses.1, tasks, stop, reporter, drain, traces, threads })
+}
+
+impl Running {
+    /// Runs until `end` resolves or a part fails, then drains. The threads are the caller's to join, once the runtime that all
+    /// this ran on is gone.
+    pub async fn until(mut self, end: impl Future<Output = &'static str>) -> (Threads, Result<()>) {
+        let failed = tokio::select! {
+            signal = end => {
+                tracing::info!(signal, "draining");
+                self.drain().await;
+                Ok(())
+            }
+            ended = self.tasks.join_next() => match ended {
+                Some(Ok(Err(error))) => Err(error),
+                Some(Err(error)) => Err(error.into()),
+                _ => Err(anyhow::anyhow!("a part of the service ended by itself")),
+            },
+        };
+        self.stop.cancel();
+        self.finish().await;
+        let traces = self.traces.clone();
+        // Blocks until the last spans are sent, or for a few seconds.
+        let _ = tokio::task::spawn_blocking(move || traces.shutdown()).await;
+        (self.threads, failed)
+    }
+
+    /// Says that it is not ready, and serves on until everyone knows.
+    async fn drain(&self) {
+        report(&self.reporter, ServingStatus::NotServing).await;
+        tokio::time::sleep(self.drain.delay).await;
+    }
+
+    /// Lets what is under way finish, as long as it may take.
+    async fn finish(&mut self) {
+        let all = async {
+            while let Some(ended) = self.tasks.join_next().await {
+                if let Ok(Err(error)) = ended {
+                    tracing::warn!(%error, "a part of the service ended badly");
+                }
+            }
+        };
+        if tokio::time::timeout(self.drain.timeout, all).await.is_err() {
+            tracing::warn!(timeout = ?self.drain.timeout, "cut off what was still under way");
+            self.tasks.abort_all();
+        }
+    }
+}
+
+impl Threads {
+    /// Waits until the last record is on disk.
+    pub fn join(mut self) {
+        drop(self.stop_policies.take());
+        for handle in self.handles {
+            if handle.join().is_err() {
+                tracing::error!("a thread of the service panicked");
+            }
+        }
+    }
+}
+
+/// Ready with the first bundle, and from then on: a bad edit changes nothing.
+async fn report_readiness(bundles: Bundles, reporter: HealthReporter, stop: CancellationToken) -> Result<()> {
+    let mut ready = bundles.ready();
+    let first = async move { ready.wait_for(|ready| *ready).await.map(|_| ()).is_ok() };
+    if stop.run_until_cancelled(first).await == Some(true) {
+        report(&reporter, ServingStatus::Serving).await;
+        tracing::info!("ready");
+    }
+    stop.cancelled().await;
+    Ok(())
+}
+
+async fn report(reporter: &HealthReporter, status: ServingStatus) {
+    for name in HEALTH_NAMES {
+        reporter.set_service_status(name, status).await;
+    }
+}
+
+async fn bind_tcp(address: SocketAddr, what: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} for {what}"))
+}
+
+fn registry() -> Registry {
+    let mut registry = Registry::with_prefix(METRIC_PREFIX);
+    registry.register("build", "The version that runs", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
+    registry
+}
+
+/// The key from its file, or one that dies with the process.
+fn pseudonyms(config: &Config) -> Result<Pseudonyms> {
+    let key = match &config.pseudonym_key {
+        Some(path) => {
+            std::fs::read(path).with_context(|| format!("cannot read the pseudonym key `{}`", path.display()))?
+        }
+        None => {
+            tracing::warn!(
+                "no pseudonym key is given: records of this process name people differently from all others"
+            );
+            let mut key = vec![0; 32];
+            getrandom::fill(&mut key).context("the system gives no random bytes")?;
+            key
+        }
+    };
+    Ok(Pseudonyms::try_new(key)?)
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).with_context(|| format!("cannot start the {name} thread"))
+}
+
+/// How long a runtime may take to let go of what it still runs.
+pub const RUNTIME_SHUTDOWN: Duration = Duration::from_secs(2);

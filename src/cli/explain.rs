@@ -1,0 +1,150 @@
+//! `tollgate explain`: what do the policies decide about one request, and why?
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Outcome, Output, policies};
+use crate::bundle::Asked;
+use crate::gate::{Look, Plan};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The method
+    #[arg(value_name = "METHOD", default_value = "GET", required_unless_present = "case")]
+    method: String,
+    /// Host and path with the query, exactly as on the wire: `api.shop.example/v1/orders/7`
+    #[arg(value_name = "HOST/PATH", required_unless_present = "case")]
+    target: Option<String>,
+    /// The folder with the policies
+    #[arg(long, default_value = "policies", env = "TOLLGATE_POLICIES")]
+    policies: PathBuf,
+    /// The SPIFFE id of the caller's certificate
+    #[arg(long, value_name = "SPIFFE-ID", default_value = "")]
+    workload: String,
+    /// The payload of the verified token: JSON, or `@` and a file
+    #[arg(long, value_name = "JSON")]
+    claims: Option<String>,
+    /// A further header: `name: value`; may be repeated
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// The time of the request (RFC 3339); now where this is left out
+    #[arg(long, value_name = "TIME")]
+    now: Option<Timestamp>,
+    /// Explain the case of this name instead
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["target", "workload", "claims", "headers", "now"])]
+    case: Option<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value = "text")]
+    output: Output,
+}
+
+pub(super) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome> {
+    let policies = match policies::load(&args.policies, args.output, out)? {
+        Ok(policies) => policies,
+        Err(outcome) => return Ok(outcome),
+    };
+    let asked = match &args.case {
+        Some(name) => {
+            let case = policies.loaded.cases.iter().find(|case| case.name == *name);
+            case.with_context(|| format!("there is no case named `{name}`; `tollgate test --verbose` lists them"))?
+                .asked
+                .clone()
+        }
+        None => asked(args)?,
+    };
+    let (plan, trail) = asked.explain(&policies.loaded.bundle);
+    match args.output {
+        Output::Json => print_json(&plan, &trail, out)?,
+        Output::Text => print_text(&asked, &plan, &trail, out)?,
+    }
+    Ok(Outcome::Good)
+}
+
+fn asked(args: &Args) -> Result<Asked> {
+    let target = args.target.as_deref().unwrap_or_default();
+    let at = target.find('/').with_context(|| {
+        format!("`{target}` has no path: write host and path, such as `api.shop.example/v1/orders/7`")
+    })?;
+    let (host, path) = target.split_at(at);
+    let claims = args.claims.as_deref().map(read_claims).transpose()?;
+    Ok(Asked {
+        workload: args.workload.clone(),
+        claims,
+        now: Some(args.now.unwrap_or_else(|| crate::clock::Clock::now(&crate::clock::System))),
+        method: args.method.clone(),
+        host: host.to_owned(),
+        path: path.to_owned(),
+        headers: args.headers.clone(),
+    })
+}
+
+fn read_claims(text: &str) -> Result<Value> {
+    let text = match text.strip_prefix('@') {
+        Some(path) => fs::read_to_string(path).with_context(|| format!("cannot read the claims in `{path}`"))?,
+        None => text.to_owned(),
+    };
+    serde_json::from_str(&text).context("the claims are not JSON")
+}
+
+fn header(text: &str) -> std::result::Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or_else(|| "write `name: value`".to_owned())?;
+    Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+}
+
+fn print_text(asked: &Asked, plan: &Plan, trail: &[Look], out: &mut impl Write) -> Result<()> {
+    let found = &plan.summary;
+    writeln!(out, "{} {}{}", asked.method, asked.host, asked.path)?;
+    writeln!(out)?;
+    print_trail(trail, "  ", out)?;
+    writeln!(out)?;
+    let observed = if found.mode == crate::terms::Mode::Observe { ", only observed: the call would pass" } else { "" };
+    writeln!(out, "{} ({}): {}{observed}", found.verdict, found.reason.code(), found.reason.detail())?;
+    if !found.action.is_empty() {
+        let contracts = plan.record.contracts.join(", ");
+        writeln!(
+            out,
+            "action {}, tier {}, granted by: {}",
+            found.action,
+            found.tier,
+            if contracts.is_empty() { "none" } else { &contracts }
+        )?;
+    }
+    Ok(())
+}
+
+/// One line for each rule: what came of it, which it is, what it looked at.
+pub(super) fn print_trail(trail: &[Look], indent: &str, out: &mut impl Write) -> Result<()> {
+    let width = trail.iter().map(|look| look.rule.chars().count()).max().unwrap_or_default();
+    for look in trail {
+        let line = format!("{indent}{:<15} {:<width$}  {}", look.outcome.as_str(), look.rule, look.detail);
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn print_json(plan: &Plan, trail: &[Look], out: &mut impl Write) -> Result<()> {
+    let found = &plan.summary;
+    let rules: Vec<_> = trail
+        .iter()
+        .map(|look| json!({ "rule": look.rule, "outcome": look.outcome.as_str(), "detail": look.detail }))
+        .collect();
+    let answer = json!({
+        "verdict": found.verdict.as_str(),
+        "reason": found.reason.code(),
+        "detail": found.reason.detail(),
+        "mode": found.mode.as_str(),
+        "action": found.action,
+        "tier": found.tier,
+        "contracts": plan.record.contracts,
+        "purpose": plan.record.purpose,
+        "bundle": found.bundle,
+        "rules": rules,
+    });
+    writeln!(out, "{answer:#}")?;
+    Ok(())
+}

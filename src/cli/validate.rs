@@ -1,0 +1,44 @@
+//! `tollgate validate`: can these policies be loaded?
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::{Outcome, Output, policies};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The folder with the policies, or one file
+    #[arg(default_value = "policies", env = "TOLLGATE_POLICIES")]
+    folder: PathBuf,
+    /// How to print what is found
+    #[arg(long, value_enum, default_value = "text")]
+    output: Output,
+}
+
+pub(super) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome> {
+    let policies = match policies::load(&args.folder, args.output, out)? {
+        Ok(policies) => policies,
+        Err(outcome) => return Ok(outcome),
+    };
+    let bundle = &policies.loaded.bundle;
+    let (actions, contracts, cases) =
+        (bundle.catalog.actions().count(), bundle.contracts.iter().count(), policies.loaded.cases.len());
+    match args.output {
+        Output::Json => {
+            let facts = json!({ "good": true, "digest": bundle.digest, "files": policies.files, "actions": actions, "contracts": contracts, "cases": cases });
+            writeln!(out, "{facts:#}")?;
+        }
+        Output::Text => {
+            writeln!(
+                out,
+                "good: {actions} actions, {contracts} contracts and {cases} cases in {} files",
+                policies.files
+            )?;
+            writeln!(out, "mode {}, digest {}", bundle.mode, bundle.digest)?;
+        }
+    }
+    Ok(Outcome::Good)
+}

@@ -1,0 +1,143 @@
+//! Envoy's external authorization: `envoy.service.auth.v3.Authorization`.
+//!
+//! A thin loop: read what Envoy said, ask the checkpoint, write what Envoy understands. Every way out of it is an answer
+//! that was decided, or a gRPC error. An empty `CheckResponse` would be an allow to Envoy, so none is ever made; a panic, a
+//! deadline, a request that describes nothing are errors, which Envoy meets with its own `status_on_error`.
+
+mod from_wire;
+mod metrics;
+mod to_wire;
+
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant, SystemTime};
+
+use envoy_types::ext_authz::v3::pb::{Authorization, AuthorizationServer, CheckRequest, CheckResponse};
+use futures_util::FutureExt;
+pub use metrics::Metrics;
+pub use to_wire::ErrorAnswer;
+use tonic::{Request, Response, Status};
+
+use crate::checkpoint::{Checked, Checkpoint};
+use crate::facts::Facts;
+use crate::gate::{Refusal, Settled};
+use crate::telemetry::{Span, TraceParent, Traces};
+use crate::terms::Reason;
+
+/// The service's name, as health checks ask for it.
+pub const SERVICE: &str = "envoy.service.auth.v3.Authorization";
+
+/// How checks are answered.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The longest time a check may take. A shorter deadline of the caller's own wins.
+    pub max_time: Duration,
+    /// The largest request that is read. It must be above the largest body that Envoy is told to send.
+    pub max_bytes: usize,
+    /// What an error looks like to Envoy.
+    pub errors: ErrorAnswer,
+}
+
+/// The service.
+#[derive(Clone)]
+pub struct Service {
+    checkpoint: Checkpoint,
+    config: Config,
+    traces: Traces,
+    metrics: Metrics,
+}
+
+/// Kept back from the caller's deadline, so that the answer is there before it. A blocking wake-up on a busy machine takes
+/// tens of microseconds; this is a hundred times that.
+const MARGIN: Duration = Duration::from_millis(5);
+
+impl Service {
+    /// A service that asks this checkpoint.
+    pub fn new(checkpoint: Checkpoint, config: Config, traces: Traces) -> Self {
+        Self { checkpoint, config, traces, metrics: Metrics::default() }
+    }
+
+    /// What is counted here.
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The service for a tonic server.
+    pub fn into_server(self) -> AuthorizationServer<Self> {
+        let max_bytes = self.config.max_bytes;
+        AuthorizationServer::new(self).max_decoding_message_size(max_bytes)
+    }
+
+    /// Judges what Envoy asks, or says why that was not possible.
+    async fn judge(
+        &self,
+        facts: &Facts<'_>,
+        parent: Option<TraceParent>,
+        max_time: Duration,
+    ) -> Result<Checked, Reason> {
+        let bundle = self.checkpoint.bundle().ok_or(Reason::BundleNone)?;
+        let check = self.checkpoint.check(&bundle, facts, parent.map(|parent| parent.trace_id()));
+        let check = AssertUnwindSafe(check).catch_unwind();
+        match tokio::time::timeout(max_time, check).await {
+            Ok(Ok(checked)) => Ok(checked),
+            Ok(Err(_)) => {
+                self.metrics.count_panic();
+                tracing::error!("a check panicked: that request is an error, the process goes on");
+                Err(Reason::Internal)
+            }
+            Err(_) => Err(Reason::DeadlineExceeded),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Authorization for Service {
+    async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
+        let (began, began_at) = (Instant::now(), SystemTime::now());
+        let max_time = deadline(&request)
+            .map_or(self.config.max_time, |time| time.saturating_sub(MARGIN).min(self.config.max_time));
+        // Reading is as untrusted as judging: it is contained in the same way.
+        let facts = std::panic::catch_unwind(AssertUnwindSafe(|| from_wire::told(request.get_ref()).map(Facts::read)));
+        let facts = facts.unwrap_or_else(|_| {
+            self.metrics.count_panic();
+            Err(Reason::Internal)
+        });
+        let read = began.elapsed();
+        let parent = facts.as_ref().ok().and_then(|facts| TraceParent::read(facts.headers.value("traceparent")?));
+        let checked = match &facts {
+            Ok(facts) => self.judge(facts, parent, max_time.saturating_sub(read)).await,
+            Err(reason) => Err(*reason),
+        };
+        let is_grpc = facts.as_ref().is_ok_and(Facts::is_grpc);
+        let (summary, settled, stages) = match checked {
+            Ok(Checked { summary, settled, judged, recorded }) => {
+                let since = |at: Instant| at.saturating_duration_since(began);
+                (Some(summary), settled, vec![("read", read), ("judged", since(judged)), ("recorded", since(recorded))])
+            }
+            Err(reason) => (None, Settled::Refuse(Refusal::of(reason)), vec![("read", read)]),
+        };
+        let answer = to_wire::answer(&settled, summary.as_ref(), is_grpc, self.config.errors);
+        let error = answer.as_ref().err().map(|_| "unavailable");
+        self.traces.record(&Span { summary: summary.as_ref(), parent, began: began_at, stages: &stages, error });
+        self.metrics.count(summary.as_ref(), &settled, began.elapsed());
+        answer.map(Response::new)
+    }
+}
+
+/// The caller's own deadline: `grpc-timeout`, at most eight digits and a unit (gRPC over HTTP/2, "Requests").
+fn deadline<T>(request: &Request<T>) -> Option<Duration> {
+    let text = request.metadata().get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let count: u64 = digits.parse().ok().filter(|_| digits.len() <= 8 && digits.bytes().all(|b| b.is_ascii_digit()))?;
+    match unit {
+        "H" => Some(Duration::from_secs(count * 3600)),
+        "M" => Some(Duration::from_secs(count * 60)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
