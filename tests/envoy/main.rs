@@ -13,6 +13,7 @@
 
 mod attributes;
 mod bootstrap;
+mod demo;
 mod fail_closed;
 mod lab;
 mod mutations;
