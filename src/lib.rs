@@ -8,6 +8,8 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod contract;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod ext_authz;
 pub mod facts;
 pub mod gate;

@@ -1,0 +1,101 @@
+//! What the real Envoy tells us about a call, with each of the switches that change it.
+
+use envoy_types::ext_authz::v3::pb::CheckRequest;
+use envoy_types::pb::google::protobuf::value::Kind;
+use tollgate::demo::client::Request;
+use tollgate::demo::envoy::{BodyLimit, ExtAuthz, HeaderForm, Listener};
+
+use crate::lab::{DESK, HOST, Lab};
+use crate::stand_in::StandIn;
+
+fn http(asked: &CheckRequest) -> &envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest {
+    asked.attributes.as_ref().unwrap().request.as_ref().unwrap().http.as_ref().unwrap()
+}
+
+#[tokio::test]
+async fn the_workload_and_the_verified_claims_arrive() {
+    let (lab, yes) = (Lab::new().await, StandIn::start().await);
+    let check =
+        ExtAuthz { context_extensions: [("tollgate.api".into(), "orders".into())].into(), ..ExtAuthz::default() };
+    let envoy = lab.envoy(yes.address.clone(), vec![Listener { ext_authz: Some(check), ..lab.front() }]).await;
+    let desk = lab.workload(DESK);
+    let token = lab.tokens.token(serde_json::json!({ "sub": "ana", "roles": ["support-agent"] })).unwrap();
+    let request = Request::get(HOST, "/v1/orders/1042").header("authorization", format!("Bearer {token}"));
+    lab.client(&envoy, "front", Some(&desk)).send(&request).await.unwrap();
+
+    let attributes = yes.last().attributes.unwrap();
+    let source = attributes.source.unwrap();
+    assert_eq!(source.principal, DESK);
+    assert!(source.certificate.starts_with("-----BEGIN%20CERTIFICATE"));
+    assert_eq!(attributes.tls_session.unwrap().sni, HOST);
+    assert_eq!(attributes.context_extensions["tollgate.api"], "orders");
+    let metadata = attributes.metadata_context.unwrap().filter_metadata;
+    let claims = metadata["envoy.filters.http.jwt_authn"].fields["claims"].kind.clone().unwrap();
+    let Kind::StructValue(claims) = claims else { panic!("{claims:?}") };
+    assert_eq!(claims.fields["sub"].kind, Some(Kind::StringValue("ana".to_owned())));
+}
+
+#[tokio::test]
+async fn headers_come_raw_or_as_a_map_and_never_both() {
+    let (lab, yes) = (Lab::new().await, StandIn::start().await);
+    let map = ExtAuthz { headers: HeaderForm::Map, ..ExtAuthz::default() };
+    let listeners = vec![Listener::new("raw"), Listener { ext_authz: Some(map), ..Listener::new("map") }];
+    let envoy = lab.envoy(yes.address.clone(), listeners).await;
+    let request = Request::get(HOST, "/").header("x-twice", "1").header("x-twice", "2").header("x-bytes", b"a\xffb");
+
+    let send = async |listener: &str| {
+        let client = tollgate::demo::client::Client::plain(envoy.address(listener).unwrap());
+        client.send(&request).await.unwrap();
+        http(&yes.last()).clone()
+    };
+    let raw = send("raw").await;
+    let entries = raw.header_map.unwrap().headers;
+    let values = |name: &str| entries.iter().filter(|h| h.key == name).map(|h| h.raw_value.clone()).collect::<Vec<_>>();
+    assert!(raw.headers.is_empty());
+    assert_eq!(values("x-twice"), [b"1".to_vec(), b"2".to_vec()]);
+    assert_eq!(values("x-bytes"), [b"a\xffb".to_vec()]);
+
+    let map = send("map").await;
+    assert!(map.header_map.is_none());
+    assert_eq!((map.headers["x-twice"].as_str(), map.headers["x-bytes"].as_str()), ("1,2", "a!b"));
+}
+
+#[tokio::test]
+async fn a_hidden_header_still_goes_upstream() {
+    let (lab, yes) = (Lab::new().await, StandIn::start().await);
+    let hidden = ExtAuthz { disallowed_headers: vec!["cookie".to_owned()], ..ExtAuthz::default() };
+    let only = ExtAuthz { allowed_headers: vec!["x-channel".to_owned()], ..ExtAuthz::default() };
+    let listeners = vec![
+        Listener { ext_authz: Some(hidden), ..Listener::new("hidden") },
+        Listener { ext_authz: Some(only), ..Listener::new("only") },
+    ];
+    let envoy = lab.envoy(yes.address.clone(), listeners).await;
+    for listener in ["hidden", "only"] {
+        let client = tollgate::demo::client::Client::plain(envoy.address(listener).unwrap());
+        let response = client.send(&Request::get(HOST, "/").header("cookie", "a=b")).await.unwrap();
+        let asked = yes.last();
+        let names: Vec<_> = http(&asked).header_map.as_ref().unwrap().headers.iter().map(|h| &h.key).collect();
+        assert!(!names.iter().any(|name| *name == "cookie"), "{listener}: {names:?}");
+        assert!(response.text().contains("a=b"), "{listener}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_comes_only_where_it_is_asked_for() {
+    let (lab, yes) = (Lab::new().await, StandIn::start().await);
+    let body = Some(BodyLimit { max_bytes: 16, allow_partial: true, pack_as_bytes: true });
+    let listeners = vec![
+        Listener::new("without"),
+        Listener { ext_authz: Some(ExtAuthz { body, ..ExtAuthz::default() }), ..Listener::new("with") },
+    ];
+    let envoy = lab.envoy(yes.address.clone(), listeners).await;
+    for (listener, expected, size) in [("without", 0, 0), ("with", 16, 40)] {
+        let client = tollgate::demo::client::Client::plain(envoy.address(listener).unwrap());
+        let request = Request::new("POST", HOST, "/v1/orders/1042/refunds").body("x".repeat(40));
+        assert_eq!(client.send(&request).await.unwrap().status, 200);
+        let asked = yes.last();
+        assert_eq!(http(&asked).raw_body.len(), expected, "{listener}");
+        // Envoy fills `size` with the bytes received until it asks, not with the content length.
+        assert_eq!(http(&asked).size, size, "{listener}");
+    }
+}

@@ -1,0 +1,85 @@
+//! One test's laboratory: certificates, tokens, services, an Envoy, in a folder that goes with it.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use tollgate::demo::client::Client;
+use tollgate::demo::envoy::{self, Envoy, Jwt, Listener, Options, PeerCertificate, Tls};
+use tollgate::demo::pki::{Authority, Credentials};
+use tollgate::demo::service::Address;
+use tollgate::demo::tokens::TokenIssuer;
+use tollgate::demo::upstream::Upstream;
+
+pub(crate) const HOST: &str = "api.shop.example";
+pub(crate) const DESK: &str = "spiffe://cluster.local/ns/support/sa/agent-desktop";
+
+/// All but Envoy, which is started when the test has said how.
+pub(crate) struct Lab {
+    pub(crate) folder: TempDir,
+    pub(crate) authority: Authority,
+    pub(crate) tokens: TokenIssuer,
+    pub(crate) upstream: Upstream,
+    tls: Tls,
+}
+
+impl Lab {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::try_new().unwrap();
+        let server = authority.server(&[HOST]).unwrap().write(folder.path(), "envoy").unwrap();
+        let ca = folder.path().join("ca.pem");
+        std::fs::write(&ca, authority.pem()).unwrap();
+        let tls = Tls {
+            certificate: server.certificate,
+            key: server.key,
+            client_authority: ca,
+            client_certificate: PeerCertificate::Required,
+        };
+        let tokens = TokenIssuer::try_new("https://id.shop.example").unwrap();
+        Self { folder, authority, tokens, upstream: Upstream::start().await.unwrap(), tls }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A socket that nothing listens on yet.
+    pub(crate) fn socket(&self) -> Address {
+        Address::Unix(self.path().join("tollgate.sock"))
+    }
+
+    pub(crate) fn tls(&self) -> Tls {
+        self.tls.clone()
+    }
+
+    pub(crate) fn jwt(&self) -> Jwt {
+        Jwt { issuer: self.tokens.name().to_owned(), jwks: self.tokens.jwks().to_owned() }
+    }
+
+    /// The listener that operators get: mTLS, tokens, Tollgate.
+    pub(crate) fn front(&self) -> Listener {
+        Listener { tls: Some(self.tls()), jwt: Some(self.jwt()), ..Listener::new("front") }
+    }
+
+    pub(crate) fn options(&self, tollgate: Address, listeners: Vec<Listener>) -> Options {
+        Options { listeners, tollgate, upstream: self.upstream.address(), concurrency: 1 }
+    }
+
+    pub(crate) async fn envoy(&self, tollgate: Address, listeners: Vec<Listener>) -> Envoy {
+        Envoy::start(&binary(), &self.options(tollgate, listeners), self.path()).await.unwrap()
+    }
+
+    pub(crate) fn workload(&self, spiffe_id: &str) -> Credentials {
+        self.authority.workload(spiffe_id).unwrap()
+    }
+
+    pub(crate) fn client(&self, envoy: &Envoy, listener: &str, credentials: Option<&Credentials>) -> Client {
+        Client::tls(envoy.address(listener).unwrap(), HOST, &self.authority, credentials).unwrap()
+    }
+}
+
+pub(crate) fn binary() -> PathBuf {
+    let named = std::env::var_os("TOLLGATE_ENVOY").map(PathBuf::from);
+    let path = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/envoy"));
+    envoy::locate(&path).unwrap()
+}

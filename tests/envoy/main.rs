@@ -1,0 +1,21 @@
+//! Tests against the real Envoy, the pinned one (`make envoy`). Without it they fail, and never skip: what is claimed
+//! here holds only on the real proxy.
+//!
+//! Each test starts its own Envoy on free loopback ports, so that all can run at once.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on fails there and then, and names its Envoy by a variable"
+)]
+
+mod attributes;
+mod bootstrap;
+mod demo;
+mod fail_closed;
+mod lab;
+mod mutations;
+mod stand_in;
+mod transport;
