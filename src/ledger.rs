@@ -10,6 +10,7 @@
 //!
 //! It is not tamper-evident: a checksum finds accidents. It is for Unix, and a folder belongs to one process.
 
+mod batch;
 mod frame;
 mod metrics;
 mod queue;

@@ -36,7 +36,9 @@ pub(super) fn load(
     };
     // The path as it can be opened from here; in a log it is the key of the ConfigMap.
     if folder.is_dir() {
-        files.iter_mut().for_each(|file| file.name = folder.join(&file.name).display().to_string());
+        for file in &mut files {
+            file.name = folder.join(&file.name).display().to_string();
+        }
     }
     match bundle::load(&files) {
         Ok(loaded) => Ok(Ok(Policies { loaded, files: files.len() })),

@@ -20,6 +20,7 @@ use super::process::{POLL, Process, last_words};
 
 pub mod bootstrap;
 mod filters;
+mod message;
 pub mod options;
 
 pub use options::{BodyLimit, ExtAuthz, HeaderForm, Jwt, Listener, Normalisation, Options, PeerCertificate, Tls, Xfcc};

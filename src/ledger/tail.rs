@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::Metrics;
+use super::batch::Batch;
 use super::segment::Segment;
-use super::writer::Batch;
 
 /// How long a record that nobody waits for may lie unsynced: what a power failure may take of them.
 const SYNC_EVERY: Duration = Duration::from_secs(1);

@@ -15,12 +15,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use batch::Batch;
 use proptest::prelude::*;
 use scan::{Piece, Scan};
 use segment::BODY;
 use tempfile::TempDir;
 use tokio::runtime::Builder;
-use writer::Batch;
 
 use super::*;
 

@@ -36,7 +36,7 @@ impl Scene {
     }
 
     /// Sends what must not reach the service, and checks what the client is told.
-    async fn refused(&self, response: Response, status: u16, reason: &str) {
+    fn refused(&self, response: &Response, status: u16, reason: &str) {
         let problem = response.json();
         assert_eq!((response.status, problem["reason"].as_str()), (status, Some(reason)), "{}", response.text());
         assert_eq!(response.header("content-type"), Some("application/problem+json"), "{reason}");
@@ -110,10 +110,10 @@ async fn what_is_ambiguous_is_refused_with_400() {
         ("/v1/customers/4/orders?limit=1&limit=2", "query.ambiguous"),
     ] {
         let response = scene.send(Request::get(HOST, target)).await;
-        scene.refused(response, 400, reason).await;
+        scene.refused(&response, 400, reason);
     }
     let override_ = scene.send(Request::get(HOST, "/v1/orders/7").header("x-http-method-override", "DELETE")).await;
-    scene.refused(override_, 400, "method.override").await;
+    scene.refused(&override_, 400, "method.override");
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn an_unknown_caller_is_answered_401_and_told_how_to_prove_itself() {
     let scene = Scene::new(&[], ExtAuthz::default()).await;
     let response = scene.client(None).send(&Request::get(HOST, "/v1/orders/7")).await.unwrap();
     assert_eq!(response.header("www-authenticate"), Some("Bearer realm=\"tollgate\""));
-    scene.refused(response, 401, "caller.unknown").await;
+    scene.refused(&response, 401, "caller.unknown");
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn a_weak_or_old_sign_in_is_challenged_with_401() {
             && challenge.ends_with("acr_values=\"mfa phr\", max_age=\"300\""),
         "{challenge}"
     );
-    scene.refused(response, 401, "assurance.required").await;
+    scene.refused(&response, 401, "assurance.required");
 }
 
 #[tokio::test]
@@ -149,11 +149,11 @@ async fn what_is_not_granted_is_answered_403() {
         (Request::new("POST", "billing.shop.example", "/v1/orders/7/refunds"), "body.unavailable"),
     ] {
         let response = scene.send(request).await;
-        scene.refused(response, 403, reason).await;
+        scene.refused(&response, 403, reason);
     }
     let phone = scene.client(Some("spiffe://cluster.local/ns/cc/sa/ivr"));
     let response = phone.send(&reset().header("x-channel", "voice")).await.unwrap();
-    scene.refused(response, 403, "channel.ceiling").await;
+    scene.refused(&response, 403, "channel.ceiling");
 }
 
 #[tokio::test]
@@ -203,7 +203,7 @@ async fn an_error_response_has_a_body_and_is_an_error_to_envoy_too() {
     let scene = Scene::new(&["--error-answer", "error-response"], ExtAuthz::default()).await;
     lose_the_disk(&scene);
     let response = scene.send(reset()).await;
-    scene.refused(response, 503, "receipt.unavailable").await;
+    scene.refused(&response, 503, "receipt.unavailable");
     assert_eq!(scene.envoy.count("^http.*ext_authz.*error$").await.unwrap(), 1, "an error, not a denial");
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::filters;
+use super::message::{set, typed};
 use super::options::{Listener, Normalisation, Options, PeerCertificate, Tls, Xfcc};
 use crate::demo::service::Address;
 
@@ -31,20 +32,6 @@ fn connection_limit() -> Value {
         "typed_config":
             typed("envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig", limit),
     })
-}
-
-/// A message with its type, as Envoy wants extensions configured.
-pub(super) fn typed(message: &str, mut config: Value) -> Value {
-    set(&mut config, "@type", format!("type.googleapis.com/{message}"));
-    config
-}
-
-/// Sets a field of a message.
-pub(super) fn set(message: &mut Value, field: &str, value: impl Into<Value>) {
-    // All that is rendered here are objects; anything else would stay as it is.
-    if let Some(fields) = message.as_object_mut() {
-        fields.insert(field.to_owned(), value.into());
-    }
 }
 
 fn socket(host: &str, port: u16) -> Value {

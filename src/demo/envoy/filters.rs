@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::bootstrap::{set, typed};
+use super::message::{set, typed};
 use super::options::{ExtAuthz, HeaderForm, Jwt, Listener};
 
 /// What Tollgate reads: `metadata:envoy.filters.http.jwt_authn/claims`.
