@@ -32,11 +32,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome> {
             writeln!(out, "{facts:#}")?;
         }
         Output::Text => {
-            writeln!(
-                out,
-                "good: {actions} actions, {contracts} contracts and {cases} cases in {} files",
-                policies.files
-            )?;
+            writeln!(out, "good: actions {actions}, contracts {contracts}, cases {cases}, files {}", policies.files)?;
             writeln!(out, "mode {}, digest {}", bundle.mode, bundle.digest)?;
         }
     }

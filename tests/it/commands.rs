@@ -39,7 +39,7 @@ fn broken() -> TempDir {
 
 #[test]
 fn validate_says_good_or_everything_that_is_wrong() {
-    says(&["validate"], 0, &["good: 14 actions, 6 contracts", "digest"]);
+    says(&["validate"], 0, &["good: actions 14, contracts 6, cases 39, files 4", "digest"]);
     says(&["validate", "--output", "json"], 0, &["\"good\": true"]);
     let folder = broken();
     let path = folder.path().to_str().unwrap();
