@@ -47,6 +47,7 @@ pub struct Running {
     pub metrics: SocketAddr,
     tasks: JoinSet<Result<()>>,
     stop: CancellationToken,
+    draining: CancellationToken,
     reporter: HealthReporter,
     drain: Drain,
     traces: Traces,
@@ -97,7 +98,8 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Running
     reporter.set_service_status(LIVENESS, ServingStatus::Serving).await;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    tasks.spawn(report_readiness(ready, reporter.clone(), stop.clone()));
+    let draining = stop.child_token();
+    tasks.spawn(report_readiness(ready, reporter.clone(), draining.clone(), stop.clone()));
     let addresses = (health.local_addr()?, metrics.local_addr()?);
     let on_stop = stop.clone().cancelled_owned();
     let health_server = Server::builder().add_service(health_service.clone());
@@ -118,7 +120,18 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Running
     tracing::info!(port = "health", address = %addresses.0, "listening");
     tracing::info!(port = "metrics", address = %addresses.1, "listening");
     let drain = config.drain.clone();
-    Ok(Running { listen, health: addresses.0, metrics: addresses.1, tasks, stop, reporter, drain, traces, threads })
+    Ok(Running {
+        listen,
+        health: addresses.0,
+        metrics: addresses.1,
+        tasks,
+        stop,
+        draining,
+        reporter,
+        drain,
+        traces,
+        threads,
+    })
 }
 
 impl Running {
@@ -147,6 +160,8 @@ impl Running {
 
     /// Says that it is not ready, and serves on until everyone knows.
     async fn drain(&self) {
+        // A first bundle that comes now makes nobody ready any more.
+        self.draining.cancel();
         report(&self.reporter, ServingStatus::NotServing).await;
         tokio::time::sleep(self.drain.delay).await;
     }
@@ -180,10 +195,15 @@ impl Threads {
 }
 
 /// Ready with the first bundle, and from then on: a bad edit changes nothing.
-async fn report_readiness(bundles: Bundles, reporter: HealthReporter, stop: CancellationToken) -> Result<()> {
+async fn report_readiness(
+    bundles: Bundles,
+    reporter: HealthReporter,
+    draining: CancellationToken,
+    stop: CancellationToken,
+) -> Result<()> {
     let mut ready = bundles.ready();
     let first = async move { ready.wait_for(|ready| *ready).await.map(|_| ()).is_ok() };
-    if stop.run_until_cancelled(first).await == Some(true) {
+    if draining.run_until_cancelled(first).await == Some(true) && !draining.is_cancelled() {
         report(&reporter, ServingStatus::Serving).await;
         tracing::info!("ready");
     }

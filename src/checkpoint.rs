@@ -6,7 +6,7 @@
 mod metrics;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use metrics::Metrics;
 use uuid::Uuid;
@@ -16,9 +16,11 @@ use crate::clock::Clock;
 use crate::facts::Facts;
 use crate::gate::{self, Context, Recorded, Settled, Summary};
 use crate::ledger::{Durability as Wait, Ledger};
+use crate::pb;
 use crate::receipt::{self, Pseudonyms};
 use crate::sources::Bundles;
-use crate::terms::Durability;
+use crate::terms::{Durability, Reason};
+use crate::verdict::Verdict;
 
 /// What a check needs.
 #[derive(Clone)]
@@ -59,22 +61,51 @@ impl Checkpoint {
         &self.metrics
     }
 
-    /// Checks one call. May be dropped while it waits for the record; the record may then be written all the same.
-    pub async fn check(&self, bundle: &Bundle, facts: &Facts<'_>, trace_id: Option<[u8; 16]>) -> Checked {
+    /// Checks one call, and answers before `max_time` is over: a record that is not where it must be by then is late.
+    pub async fn check(
+        &self,
+        bundle: &Bundle,
+        facts: &Facts<'_>,
+        trace_id: Option<[u8; 16]>,
+        max_time: Duration,
+    ) -> Checked {
+        let began = Instant::now();
         let now = self.clock.now();
         let receipt = Uuid::now_v7().to_string();
-        let plan = gate::plan(bundle, facts, &Context { now, receipt, trace_id, pseudonyms: &self.pseudonyms });
+        let context = Context { now, receipt, trace_id, pseudonyms: &self.pseudonyms };
+        let mut plan = gate::plan(bundle, facts, &context);
         let judged = Instant::now();
-        let wait = match plan.durability {
+        let record = std::mem::take(&mut plan.record);
+        let left = max_time.saturating_sub(judged.saturating_duration_since(began));
+        let recorded = self.record(&record, plan.durability, left).await;
+        let summary = plan.summary.clone();
+        let settled = gate::settle(plan, recorded);
+        if let Settled::Refuse(refusal) = &settled
+            && refusal.reason != summary.reason
+        {
+            self.correct(record, refusal.reason).await;
+        }
+        self.metrics.count(&summary, &settled);
+        Checked { summary, settled, judged, recorded: Instant::now() }
+    }
+
+    /// The ledger counts and logs what it could not write. What is late may be written all the same.
+    async fn record(&self, record: &pb::Decision, durability: Durability, left: Duration) -> Recorded {
+        let wait = match durability {
             Durability::Async => Wait::Async,
             Durability::Durable | Durability::WriteAhead => Wait::BeforeAnswer,
         };
-        // The ledger counts and logs what it could not write.
-        let written = self.ledger.append(receipt::encode(&plan.record), wait).await;
-        let recorded = if written.is_ok() { Recorded::Yes } else { Recorded::No };
-        let summary = plan.summary.clone();
-        let settled = gate::settle(plan, recorded);
-        self.metrics.count(&summary, &settled);
-        Checked { summary, settled, judged, recorded: Instant::now() }
+        match tokio::time::timeout(left, self.ledger.append(receipt::encode(record), wait)).await {
+            Ok(Ok(())) => Recorded::Yes,
+            Ok(Err(_)) => Recorded::No,
+            Err(_) => Recorded::Late,
+        }
+    }
+
+    /// A record may stand there that says allow, of a call that was answered with an error: another one under the same id says so.
+    async fn correct(&self, record: pb::Decision, reason: Reason) {
+        let verdict = pb::Verdict::from(Verdict::from(reason)).into();
+        let corrected = pb::Decision { verdict, reason: reason.code().to_owned(), ..record };
+        self.record(&corrected, Durability::Async, Duration::ZERO).await;
     }
 }

@@ -173,6 +173,11 @@ impl Contract {
         purpose.is_none_or(|purpose| self.purposes.iter().any(|one| one.covers(purpose)))
     }
 
+    /// The contract's own purpose that covers this one.
+    pub fn purpose_for(&self, purpose: Option<&Purpose>) -> Option<&Purpose> {
+        purpose.and_then(|purpose| self.purposes.iter().find(|one| one.covers(purpose)))
+    }
+
     /// The contract's only purpose.
     pub fn only_purpose(&self) -> Option<&Purpose> {
         match self.purposes.as_slice() {

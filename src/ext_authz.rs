@@ -75,17 +75,12 @@ impl Service {
         max_time: Duration,
     ) -> Result<Checked, Reason> {
         let bundle = self.checkpoint.bundle().ok_or(Reason::BundleNone)?;
-        let check = self.checkpoint.check(&bundle, facts, parent.map(|parent| parent.trace_id()));
-        let check = AssertUnwindSafe(check).catch_unwind();
-        match tokio::time::timeout(max_time, check).await {
-            Ok(Ok(checked)) => Ok(checked),
-            Ok(Err(_)) => {
-                self.metrics.count_panic();
-                tracing::error!("a check panicked: that request is an error, the process goes on");
-                Err(Reason::Internal)
-            }
-            Err(_) => Err(Reason::DeadlineExceeded),
-        }
+        let check = self.checkpoint.check(&bundle, facts, parent.map(|parent| parent.trace_id()), max_time);
+        AssertUnwindSafe(check).catch_unwind().await.map_err(|_| {
+            self.metrics.count_panic();
+            tracing::error!("a check panicked: that request is an error, the process goes on");
+            Reason::Internal
+        })
     }
 }
 

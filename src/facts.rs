@@ -15,7 +15,7 @@ mod query;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-pub use headers::Headers;
+pub use headers::{Headers, same_to_many};
 pub use host::Host;
 pub use path::Path;
 pub use query::Query;
@@ -97,7 +97,7 @@ impl<'a> Facts<'a> {
 impl<'a> Target<'a> {
     fn read(told: &Told<'a>, headers: &Headers<'a>) -> Result<Self, Reason> {
         let method = read_method(told.method)?;
-        if METHOD_OVERRIDES.iter().any(|name| headers.value(name).is_some()) {
+        if headers.names().any(|seen| METHOD_OVERRIDES.iter().any(|name| same_to_many(seen, name))) {
             return Err(Reason::MethodOverride);
         }
         agree(headers, ":method", told.method)?;
@@ -118,7 +118,12 @@ impl<'a> Target<'a> {
         if query.contains('#') {
             return Err(Reason::PathFragment);
         }
-        Ok(Self { method, host, path: Path::read(path)?, query: Query::read(query)? })
+        let (path, query) = (Path::read(path)?, Query::read(query)?);
+        // Rails, Laravel and others read the method from this parameter.
+        if query.has("_method") {
+            return Err(Reason::MethodOverride);
+        }
+        Ok(Self { method, host, path, query })
     }
 }
 

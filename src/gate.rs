@@ -74,8 +74,10 @@ pub struct Summary {
 pub enum Recorded {
     /// It is where its durability demands it.
     Yes,
-    /// It is lost, or nobody knows.
+    /// It is lost.
     No,
+    /// The time was over before it was.
+    Late,
 }
 
 /// The answer to one call.
@@ -137,14 +139,14 @@ pub fn plan_with(bundle: &Bundle, facts: &Facts<'_>, context: &Context<'_>, trai
     let demanded =
         ruling.action.map_or(Durability::Async, |action| bundle.catalog.tiers().demands(action.tier).durability());
     // Where the whole gate observes, nothing may stop a call, a disk that is full neither.
-    let must_be_recorded = demanded > Durability::Async && bundle.mode == Mode::Enforce;
+    let must_be_recorded = passes && demanded > Durability::Async && bundle.mode == Mode::Enforce;
     let obligations = if passes { obligations::of(bundle, facts, &ruling, &summary) } else { Obligations::default() };
     Plan {
         record: pb::Decision {
             forged_headers: obligations::forged(facts),
             ..record(&ruling, &summary, demanded, context)
         },
-        durability: if must_be_recorded { demanded } else { Durability::Async },
+        durability: if bundle.mode == Mode::Enforce { demanded } else { Durability::Async },
         summary,
         passes,
         must_be_recorded,
@@ -155,14 +157,20 @@ pub fn plan_with(bundle: &Bundle, facts: &Facts<'_>, context: &Context<'_>, trai
 
 /// Makes the answer, now that it is known what became of the record.
 pub fn settle(plan: Plan, recorded: Recorded) -> Settled {
-    if plan.must_be_recorded && recorded == Recorded::No {
-        return Settled::Refuse(Refusal::of(Reason::ReceiptUnavailable));
+    // A denial stands without its record: as an error, whoever lets errors pass would let it pass.
+    match recorded {
+        Recorded::No if plan.must_be_recorded => return Settled::Refuse(Refusal::of(Reason::ReceiptUnavailable)),
+        Recorded::Late if plan.must_be_recorded => return Settled::Refuse(Refusal::of(Reason::DeadlineExceeded)),
+        Recorded::Yes | Recorded::No | Recorded::Late => {}
     }
     if plan.passes {
         return Settled::Pass(Passage { obligations: plan.obligations });
     }
     Settled::Refuse(Refusal { reason: plan.summary.reason, challenge: plan.challenge })
 }
+
+/// Names of contracts in a record: with more of them it could outgrow what the ledger takes.
+const MAX_CONTRACTS: usize = 32;
 
 fn record(ruling: &Ruling<'_>, summary: &Summary, durability: Durability, context: &Context<'_>) -> pb::Decision {
     let pseudonym = |kind, id| context.pseudonyms.of(kind, id);
@@ -188,8 +196,8 @@ fn record(ruling: &Ruling<'_>, summary: &Summary, durability: Durability, contex
         tier: ruling.action.map(|action| pb::Tier::from(action.tier).into()).unwrap_or_default(),
         route: ruling.route.map(ToString::to_string).unwrap_or_default(),
         caller: Some(caller),
-        purpose: ruling.purpose.as_ref().map(ToString::to_string).unwrap_or_default(),
-        contracts: ruling.contracts.iter().map(ToString::to_string).collect(),
+        purpose: ruling.granted_for.map(ToString::to_string).unwrap_or_default(),
+        contracts: ruling.contracts.iter().take(MAX_CONTRACTS).map(ToString::to_string).collect(),
         durability: pb::Durability::from(durability).into(),
         trace_id: context.trace_id.map(Vec::from).unwrap_or_default(),
         forged_headers: Vec::new(),

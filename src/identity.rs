@@ -111,7 +111,9 @@ impl Identity {
     }
 
     fn declared(&self, facts: &Facts<'_>) -> Declared {
-        match self.purpose_header.as_deref().and_then(|name| facts.headers.value(name)) {
+        let Some(name) = self.purpose_header.as_deref() else { return Declared::Nothing };
+        match facts.headers.value(name) {
+            _ if facts.headers.has_twin(name) => Declared::Unclear,
             Some(text) => Declared::from_text(text),
             None => Declared::Nothing,
         }

@@ -8,6 +8,7 @@
 mod folder;
 mod metrics;
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -50,7 +51,7 @@ pub struct Watcher {
 
 /// How long content must stand still. A copy of a few files into the folder is over in far less.
 pub const QUIET: Duration = Duration::from_millis(100);
-/// A folder that is written to without a pause is compiled all the same, after so many looks.
+/// A folder that is written to without a pause is a problem after so many looks: half of an edit is never compiled.
 const MAX_LOOKS: usize = 20;
 /// How many problems one log line holds.
 const MAX_LOGGED: usize = 20;
@@ -105,23 +106,30 @@ impl Watcher {
         if self.last_seen.as_ref() == Some(&seen.digest) {
             return;
         }
+        let mut steady = false;
         for _ in 0..MAX_LOOKS {
             if !pause() {
                 return;
             }
             let again = See::at(&self.config);
-            if again.digest == seen.digest {
+            steady = again.digest == seen.digest;
+            if steady {
                 break;
             }
             seen = again;
+        }
+        if !steady {
+            seen = See::unsteady(&self.config);
         }
         if self.last_seen.as_ref() == Some(&seen.digest) {
             return;
         }
         self.last_seen = Some(seen.digest.clone());
-        match seen.load() {
-            Ok(loaded) => self.accept(loaded),
-            Err(problems) => self.refuse(&seen.digest, &problems),
+        // A bundle that makes the compiler panic is a bad bundle, and no end of looking.
+        match std::panic::catch_unwind(AssertUnwindSafe(|| seen.load())) {
+            Ok(Ok(loaded)) => self.accept(loaded),
+            Ok(Err(problems)) => self.refuse(&seen.digest, &problems),
+            Err(_) => self.refuse(&seen.digest, &["compiling panicked".to_owned()]),
         }
     }
 
@@ -164,6 +172,12 @@ impl See {
             Err(error) => format!("unreadable: {error}"),
         };
         Self { digest, files }
+    }
+
+    /// A folder that does not stand still.
+    fn unsteady(config: &Config) -> Self {
+        let error = ReadError::Unsteady(config.folder.clone());
+        Self { digest: format!("unreadable: {error}"), files: Err(error) }
     }
 
     fn load(&self) -> Result<Loaded, Vec<String>> {

@@ -77,15 +77,25 @@ impl Read for Reason {
 
 impl Read for Duration {
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
-        if let Some(Ok(duration)) = node.text().map(humantime::parse_duration) {
-            return Some(duration);
+        // Units as Prometheus and Kubernetes spell them: `M` for months is too near to `m` for minutes.
+        let parsed = node.text().and_then(|text| {
+            let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+            let seconds =
+                [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)].into_iter().find(|(name, _)| *name == unit)?.1;
+            let plain = (1..=6).contains(&digits.len())
+                && digits.bytes().all(|b| b.is_ascii_digit())
+                && !digits.starts_with('0');
+            let count = digits.bytes().fold(0, |count: u64, digit| count * 10 + u64::from(digit.wrapping_sub(b'0')));
+            plain.then(|| Duration::from_secs(count * seconds))
+        });
+        if parsed.is_none() {
+            problems.push(expected("a duration such as `30s`, `5m`, `1h` or `30d`", node));
         }
-        problems.push(expected("a duration such as `5m`, `1h` or `30d`", node));
-        None
+        parsed
     }
 
     fn schema() -> Value {
-        json!({ "type": "string", "pattern": "^[0-9]+ *[a-z]+( *[0-9]+ *[a-z]+)*$" })
+        json!({ "type": "string", "pattern": "^[1-9][0-9]{0,5}[smhd]$" })
     }
 }
 
@@ -188,6 +198,10 @@ pub(in crate::bundle) fn read_document(node: Node, problems: &mut Problems) -> O
     let kind = known_kind(kind?, problems)?;
     let body = read_body(&kind, &Node { place, kind: Kind::Map(rest) }, problems);
     let Metadata { name, owner } = metadata?;
+    // It is shown on terminals.
+    if owner.as_ref().is_some_and(|owner| owner.chars().any(char::is_control)) {
+        problems.push(Problem::at(&name.place, "the owner of this document holds a control character"));
+    }
     Some(Document { name, owner, body: body? })
 }
 
@@ -200,7 +214,7 @@ fn known_kind(kind: Spanned<String>, problems: &mut Problems) -> Option<String> 
             .help("leave the document out"),
         None => {
             let problem = Problem::at(&kind.place, format!("`{}` is not a kind of document", kind.value));
-            match super::problem::nearest(&kind.value, KINDS.iter().copied()) {
+            match problems.nearest(&kind.value, KINDS.iter().copied()) {
                 Some(meant) => problem.help(format!("did you mean `{meant}`?")),
                 None => problem.help(format!("one of {}", listed(KINDS))),
             }

@@ -56,6 +56,16 @@ impl Node {
 
 /// The documents of a file. Empty ones are left out.
 pub(super) fn documents(file: &Arc<SourceFile>, problems: &mut Problems) -> Vec<Node> {
+    if let Some((at, _)) = file.text.char_indices().find(|(_, c)| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}')) {
+        // YAML 1.1 ends a line here, YAML 1.2 does not: what stands behind a `#` would be a comment to one of them only.
+        let before = file.text.get(..at).unwrap_or_default();
+        let chars = before.chars().count();
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        let place = Place { file: Arc::clone(file), line, column, chars: chars..chars + 1 };
+        problems.push(Problem::at(&place, "a Unicode line separator is not allowed: some readers end the line here"));
+        return Vec::new();
+    }
     let mut builder = Builder { file, problems, documents: Vec::new(), open: Vec::new(), broken: false };
     for event in Parser::new_from_str(&file.text) {
         match event {

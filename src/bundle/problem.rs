@@ -43,6 +43,11 @@ pub struct Problem {
     pub also: Option<(Place, String)>,
 }
 
+/// As many as anybody reads.
+const MAX_PROBLEMS: usize = 500;
+/// With 10,000 known words a hint takes some milliseconds.
+const MAX_HINTS: usize = 50;
+
 /// All that is wrong with a bundle. Never empty when it is an error.
 #[derive(Debug, Clone, Default)]
 pub struct Problems(Vec<Problem>);
@@ -145,9 +150,16 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 impl Problems {
-    /// Adds one.
+    /// Adds one. Beyond a bound none is kept: who has so many has one mistake, many times.
     pub fn push(&mut self, problem: Problem) {
-        self.0.push(problem);
+        if self.0.len() < MAX_PROBLEMS {
+            self.0.push(problem);
+        }
+    }
+
+    /// The known word that was probably meant. Looking for it takes time, so only the first problems get it.
+    pub(super) fn nearest<'k>(&self, word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+        if self.0.len() < MAX_HINTS { nearest(word, known) } else { None }
     }
 
     /// All of them, in the order of files and lines.
@@ -173,7 +185,7 @@ impl Problems {
 }
 
 /// The known word that was probably meant.
-pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let distance = |one: &&str| strsim::damerau_levenshtein(word, one);
     let best = known.into_iter().min_by_key(distance)?;
     // A third of the word may be wrong; beyond that it is another word.

@@ -9,7 +9,7 @@ use std::ops::Deref;
 use serde_json::{Value, json};
 
 use super::node::{Kind, Node};
-use super::problem::{Place, Problem, Problems, nearest};
+use super::problem::{Place, Problem, Problems};
 
 /// Something that can be read from a node.
 pub(super) trait Read: Sized {
@@ -167,7 +167,7 @@ where
         Ok(term) => Some(term),
         Err(error) => {
             let mut problem = Problem::at(&node.place, error.to_string());
-            if let Some(meant) = nearest(text, known.iter().copied()) {
+            if let Some(meant) = problems.nearest(text, known.iter().copied()) {
                 problem = problem.help(format!("did you mean `{meant}`?"));
             }
             problems.push(problem);
@@ -238,7 +238,7 @@ impl<'a> Keys<'a> {
             } else if !known.contains(&name) {
                 let problem = Problem::at(&key.place, format!("the key `{name}` is not known here"));
                 let all = known.iter().chain(later.iter().map(|(one, _)| one)).copied();
-                problems.push(match nearest(name, all) {
+                problems.push(match problems.nearest(name, all) {
                     Some(meant) => {
                         misspelled.push(meant);
                         problem.help(format!("did you mean `{meant}`?"))
@@ -315,8 +315,10 @@ macro_rules! keys {
                 $($(properties.insert($optional_key.into(), $crate::bundle::read::described(<$optional_type>::schema(), concat!($($optional_doc),*)));)*)?
                 $($(properties.insert($checked_key.into(), $crate::bundle::read::described(<$checked_type>::schema(), concat!($($checked_doc),*)));)*)?
                 let required: &[&str] = &[$($($required_key,)*)?];
+                // A map that needs no key may be written as nothing: `order.read:`.
+                let kind = if required.is_empty() { json!(["object", "null"]) } else { json!("object") };
                 json!({
-                    "type": "object",
+                    "type": kind,
                     "description": concat!($($doc),*).trim(),
                     "properties": properties,
                     "required": required,

@@ -70,6 +70,7 @@ fn what_makes_yaml_surprising_is_refused() {
     check("a: &x 1\nb: *x\n", "an alias is not allowed");
     check("a: &x 1\n", "an anchor is not allowed");
     check("a: !!str 1\n", "a tag is not allowed");
+    check("# a\u{85}kind: x\n", "0.yaml:1:4: a Unicode line separator is not allowed");
     check("[a, b]", "expected a document");
     check("a: [", "this is not YAML");
     check("? [a]\n: b\n", "a key must be a text");
@@ -128,11 +129,18 @@ fn what_cannot_hold_is_refused() {
     check(&input("routes: [{ http: GET /a }], requestQuery: { remove: [a], set: { a: b } }"), "both set and removed");
     check(&input("routes: [{ http: GET /a }], requestQuery: { remove: [\"a b\"] }"), "plain name");
     check(&service(READ).replace("a.example", "A.example:80"), "is not a host");
+    for taken in ["host", "authorization", "tollgate-receipt", "tollgate_tier"] {
+        check(&format!("{HEADER}kind: Identity\npurpose: {{ header: {taken} }}"), "means something else already");
+    }
     check(&format!("{HEADER}kind: Identity\nuser: {{ from: header }}"), "is not a place in the proxy's metadata");
     check(
         &format!("{HEADER}kind: Identity\nchannel: {{ header: x, trustedFrom: [], ceilings: {{ \"A b\": open }} }}"),
         "is not a channel",
     );
+    for duration in ["5M", "500ms", "0s", "1h30m", "", "05m", "1234567s", "5 m"] {
+        let text = contract(&format!("who: anyone\npurposes: [a]\nactions: {{}}\nretain: {{ for: \"{duration}\" }}"));
+        check(&text, "expected a duration such as `30s`, `5m`, `1h` or `30d`");
+    }
     check(&format!("{HEADER}kind: Servce\n"), "help: did you mean `Service`?");
     check(&format!("{HEADER}kind: Defaults\n").replace("v1alpha1", "v1"), "is not a version that is known here");
     check("apiVersion: tollgate.dev/v1alpha1\nkind: Defaults\n", "the key `metadata` is missing here");
@@ -196,6 +204,11 @@ fn a_bundle_means_what_is_written() {
     let demands = catalog.tiers().demands(Tier::Critical);
     assert!(demands.known_caller && !demands.declared_purpose && demands.assurance.is_none());
     assert_eq!(demands.durability(), crate::terms::Durability::Durable);
+    // A key that is not written takes no demand away.
+    for tiers in ["critical: { receipt: durable }", "critical:"] {
+        let loaded = load(&[file("a", &text), file("b", &format!("{HEADER}kind: Tiers\n{tiers}"))]).unwrap();
+        assert!(loaded.bundle.catalog.tiers().demands(Tier::Critical).assurance.is_some(), "{tiers}");
+    }
     // A tier that is not written keeps what is built in.
     assert!(catalog.tiers().demands(Tier::Impact).assurance.is_some());
     assert_eq!(loaded.bundle.mode, Mode::Enforce);

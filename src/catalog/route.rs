@@ -118,10 +118,14 @@ impl FromStr for Template {
 fn read_segment(part: &str) -> Result<Segment, String> {
     let Some(inner) = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
         return match part.contains(['{', '}', '*']) {
+            _ if part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)) => {
+                Ok(Segment::Literal(part.to_owned()))
+            }
             true => Err(format!(
                 "`{part}`: a parameter is a whole segment, such as `{{order}}`, and there are no wildcards"
             )),
-            false => Ok(Segment::Literal(part.to_owned())),
+            // What may be written in two ways, plain or escaped, would match for us and not for a router that compares undecoded.
+            false => Err(format!("`{part}`: a literal segment has letters, digits, `-`, `.`, `_` and `~`")),
         };
     };
     let is_name = !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');

@@ -58,6 +58,9 @@ fn a_literal_beats_a_parameter_and_nothing_else_is_guessed() {
     check("GET", "/orders/latest", Some(("order.latest", &[])));
     check("GET", "/orders/latest/items/1", Some(("order.item", &["latest", "1"])));
     check("GET", "/orders/latest/first", Some(("order.latest-item", &[])));
+    for near in ["/orders/LATEST", "/orders/latest%20", "/orders/latest.json", "/orders/Latest."] {
+        check("GET", near, None);
+    }
     check("POST", "/orders/", Some(("order.create", &[])));
     check("GET", "/", Some(("root.read", &[])));
     for (method, path) in [

@@ -4,7 +4,7 @@
 //! least as literal as the other in every segment; otherwise it would be a matter of taste which of them a request is, so
 //! they are refused when the bundle is loaded. Looking up costs a hash for each segment, however many routes there are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::RouteId;
 use super::route::{Segment, Template};
@@ -17,6 +17,8 @@ pub(super) struct Tree {
 #[derive(Debug, Default)]
 struct Node {
     literals: HashMap<String, Node>,
+    /// The literals as a careless router might read them.
+    folded: HashSet<String>,
     param: Option<Box<Node>>,
     route: Option<RouteId>,
 }
@@ -37,7 +39,10 @@ impl Tree {
         let mut node = &mut self.root;
         for segment in &template.segments {
             node = match segment {
-                Segment::Literal(text) => node.literals.entry(text.clone()).or_default(),
+                Segment::Literal(text) => {
+                    node.folded.insert(fold(text));
+                    node.literals.entry(text.clone()).or_default()
+                }
                 Segment::Param(_) => node.param.get_or_insert_default(),
             };
         }
@@ -67,7 +72,9 @@ impl Node {
             return Some(found);
         }
         // A parameter is never empty: `/orders/` is not `/orders/{order}`.
-        let node = self.param.as_deref().filter(|_| !segment.is_empty())?;
+        // Nor is it something that a careless router takes for the literal beside it: `/orders/EXPORT`, `/orders/export.json`.
+        let is_near = || !self.literals.contains_key(segment) && self.folded.contains(&fold(segment));
+        let node = self.param.as_deref().filter(|_| !segment.is_empty() && !is_near())?;
         params.push(segment);
         let found = go_on(node, params);
         if found.is_none() {
@@ -99,4 +106,10 @@ impl Node {
             }
         }
     }
+}
+
+/// A segment without what servers are known to ignore: case, an extension, blanks and dots at its end.
+fn fold(segment: &str) -> String {
+    let start = segment.split('.').next().unwrap_or_default();
+    start.trim_end().to_lowercase()
 }

@@ -97,6 +97,8 @@ impl Args {
             self.otlp_endpoint.as_ref().is_some_and(|url| !is_url(url)),
             "--otlp-endpoint is a URL that begins with http://",
         );
+        let has_credentials = self.otlp_endpoint.as_ref().is_some_and(|url| url.contains('@'));
+        refuse(has_credentials, "--otlp-endpoint holds no credentials: it is written to the log");
         refuse(!self.policies.exists(), &format!("--policies: there is no `{}`", self.policies.display()));
         if !wrong.is_empty() {
             return Err(wrong);

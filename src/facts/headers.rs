@@ -64,10 +64,18 @@ impl<'a> Headers<'a> {
     ///
     /// Fails where there may be several, or where bytes may have been replaced.
     pub fn single(&self, name: &str) -> Result<Option<&str>, Reason> {
+        if self.has_twin(name) {
+            return Err(Reason::HeaderAmbiguous);
+        }
         match self.value(name) {
             Some(value) if value.contains([',', '!']) => Err(Reason::HeaderAmbiguous),
             other => Ok(other),
         }
+    }
+
+    /// Whether the header is there under another spelling: many servers read `x_count` and `x-count` as one.
+    pub fn has_twin(&self, name: &str) -> bool {
+        self.names().any(|other| other != name && same_to_many(other, name))
     }
 
     /// All names, sorted.
@@ -80,6 +88,12 @@ impl<'a> Headers<'a> {
 fn is_name(name: &str) -> bool {
     let plain = name.strip_prefix(':').unwrap_or(name);
     !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+/// Whether servers that hand headers on as variables (CGI, WSGI, PHP) would take both for one.
+pub fn same_to_many(a: &str, b: &str) -> bool {
+    let fold = |b: u8| if b == b'_' { b'-' } else { b };
+    a.len() == b.len() && a.bytes().map(fold).eq(b.bytes().map(fold))
 }
 
 fn lower_case(name: &str) -> Cow<'_, str> {

@@ -41,6 +41,11 @@ impl<'a> Query<'a> {
         Ok(Self { pairs, has_semicolon: raw.contains(';') })
     }
 
+    /// Whether the parameter is there, in whatever spelling.
+    pub fn has(&self, name: &str) -> bool {
+        self.pairs.iter().any(|pair| is_a_spelling_of(&pair.name, name))
+    }
+
     /// The one value of a parameter; `None` where it is absent.
     ///
     /// Fails where parsers could disagree: given twice, in another case, as an array (`name[]`), encoded, or with `+`.

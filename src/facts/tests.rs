@@ -129,7 +129,9 @@ fn what_is_said_twice_must_be_the_same() {
     assert_eq!(reason(&[(":authority", "b.example")]), Some(Reason::RequestAmbiguous));
     assert_eq!(reason(&[("host", "b.example")]), Some(Reason::HostAmbiguous));
     assert_eq!(reason(&[("host", "a.example"), ("host", "a.example")]), Some(Reason::HostAmbiguous));
-    assert_eq!(reason(&[("x-http-method-override", "DELETE")]), Some(Reason::MethodOverride));
+    for name in ["x-http-method-override", "x_http_method_override", "x-http_method-override", "x-method-override"] {
+        assert_eq!(reason(&[(name, "DELETE")]), Some(Reason::MethodOverride));
+    }
     assert_eq!(reason(&[("connection", "keep-alive, Upgrade")]), None);
     assert_eq!(reason(&[("connection", "close, tollgate-tier")]), Some(Reason::HeaderHopByHop));
     assert_eq!(reason(&[("b ad", "x")]), Some(Reason::HeaderMalformed));

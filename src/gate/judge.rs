@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::trail::{Look, Outcome, Trail};
 use crate::bundle::Bundle;
 use crate::catalog::{Action, ActionId, Assurance, Demands, Found, Inputs, Route, Service};
-use crate::contract::{Contract, Parties, Retain};
+use crate::contract::{Contract, Parties, Retain, Who};
 use crate::facts::{Facts, Target};
 use crate::identity::{Caller, Declared, Proof, User};
 use crate::terms::{Kind, Mode, Name, Purpose, Reason};
@@ -33,6 +33,8 @@ pub struct Ruling<'b> {
     pub route: Option<&'b Route>,
     /// The purpose that was understood.
     pub purpose: Option<Purpose>,
+    /// The purpose of a contract that covers it and holds. The caller's own words do not go further than here.
+    pub granted_for: Option<&'b Purpose>,
     /// The contracts that cover the parties, by name.
     pub contracts: BTreeSet<&'b Name>,
     /// What may be kept.
@@ -63,6 +65,7 @@ pub(super) fn judge<'b>(bundle: &'b Bundle, facts: &Facts<'_>, now: Timestamp, t
         service: None,
         route: None,
         purpose: None,
+        granted_for: None,
         contracts: BTreeSet::new(),
         retain: Retain::default(),
         challenge: None,
@@ -112,6 +115,12 @@ fn object<'b>(
     let demands = bundle.catalog.tiers().demands(action.tier);
     let on_trial = ruling.service.is_some_and(is_on_trial);
     let mut objections = Objections { list: Vec::new(), on_trial };
+    let for_anyone = || bundle.contracts.granting(id).any(|contract| matches!(contract.who, Who::Anyone));
+    if !ruling.caller.is_known() && (demands.known_caller || !for_anyone()) {
+        // Whoever is nobody learns nothing of what is in the catalogue: this is what is said of an unmapped path, too.
+        objections.add(Some(Reason::CallerUnknown), "a known caller", trail, String::new);
+        return objections.list;
+    }
 
     let inputs = read_inputs(action, route, target, facts, &params);
     objections.add(inputs.as_ref().err().copied(), "inputs", trail, || format!("{} declared", route.inputs.len()));
@@ -192,11 +201,15 @@ fn weigh_contracts<'b>(
                 });
                 covered = covered.and(parties);
                 ruling.contracts.insert(&contract.name);
+                ruling.granted_for = ruling.granted_for.or(contract.purpose_for(ruling.purpose.as_ref()));
                 ruling.retain = ruling.retain.and(contract.retain);
             }
             Err(reason) => {
                 trail.note(|| Look::new(rule(), Outcome::Fails, format!("{}: {}", reason.code(), reason.detail())));
-                almost.push((parties, Objection { reason, relaxed: contract.is_observed() }));
+                almost.push((
+                    parties,
+                    Objection { reason, relaxed: contract.is_observed() && reason.kind() != Kind::Malformed },
+                ));
             }
         }
     }
@@ -250,8 +263,7 @@ fn weigh_demands<'b>(
 ) {
     let rule = |what: &str| format!("tier `{}` demands {what}", action.tier);
     if demands.known_caller {
-        let unknown = (!ruling.caller.is_known()).then_some(Reason::CallerUnknown);
-        objections.add(unknown, &rule("a known caller"), trail, String::new);
+        objections.add(None, &rule("a known caller"), trail, String::new);
     }
     if demands.declared_purpose {
         let undeclared = ruling.purpose.is_none().then_some(Reason::PurposeUndeclared);

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::{Ruling, Summary};
 use crate::bundle::Bundle;
-use crate::facts::Facts;
+use crate::facts::{Facts, same_to_many};
 use crate::verdict::Obligations;
 
 const PURPOSE: &str = "tollgate-purpose";
@@ -17,6 +17,8 @@ const PURPOSE: &str = "tollgate-purpose";
 const OURS: [&str; 5] = ["tollgate-action", PURPOSE, "tollgate-receipt", "tollgate-tier", "tollgate-view"];
 /// Headers with which a client could make Envoy's own words up. Envoy writes each of them only after us.
 const ENVOYS: [&str; 3] = ["x-envoy-auth-failure-mode-allowed", "x-envoy-decorator-operation", "x-envoy-original-path"];
+/// Headers in which some frameworks look for another path than the one that was judged.
+const OTHER_PATHS: [&str; 3] = ["x-original-uri", "x-original-url", "x-rewrite-url"];
 
 pub(super) fn of(bundle: &Bundle, facts: &Facts<'_>, ruling: &Ruling<'_>, summary: &Summary) -> Obligations {
     let set_headers = asserted(bundle, ruling, summary);
@@ -25,11 +27,14 @@ pub(super) fn of(bundle: &Bundle, facts: &Facts<'_>, ruling: &Ruling<'_>, summar
         remove.insert(name.to_owned());
         remove.insert(name.replace('-', "_"));
     };
-    OURS.iter().chain(&ENVOYS).copied().chain(bundle.identity.headers()).for_each(&mut forbid);
+    OURS.iter().chain(&ENVOYS).chain(&OTHER_PATHS).copied().chain(bundle.identity.headers()).for_each(&mut forbid);
     if let Some(action) = ruling.action {
         action.mutations.remove_headers.iter().map(String::as_str).for_each(&mut forbid);
     }
-    remove.extend(facts.headers.names().filter(|name| is_of_our_family(name)).map(str::to_owned));
+    let is_twin = |seen: &&str| remove.iter().any(|name| same_to_many(seen, name));
+    let seen: Vec<_> =
+        facts.headers.names().filter(|seen| is_of_our_family(seen) || is_twin(seen)).map(str::to_owned).collect();
+    remove.extend(seen);
     for (name, _) in &set_headers {
         remove.remove(name);
     }
@@ -62,7 +67,9 @@ fn asserted(bundle: &Bundle, ruling: &Ruling<'_>, summary: &Summary) -> Vec<(Str
         set.push(("tollgate-action".to_owned(), summary.action.clone()));
         set.push(("tollgate-tier".to_owned(), summary.tier.to_owned()));
     }
-    if let (Some(name), Some(purpose)) = (&bundle.identity.purpose_header, &ruling.purpose) {
+    if let (Some(name), Some(purpose)) =
+        (&bundle.identity.purpose_header, ruling.granted_for.and(ruling.purpose.as_ref()))
+    {
         set.push((name.clone(), purpose.to_string()));
     }
     if let (Some(rule), Some(channel)) = (&bundle.identity.channel, &ruling.caller.channel.name) {

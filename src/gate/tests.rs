@@ -163,8 +163,8 @@ fn an_open_action_is_for_anyone_only_where_a_contract_says_so() {
     let named = contract("named", "{ workload: [\"spiffe://d/desk\"] }", "purposes: [a]\nactions: { open.read: }");
     let bundle = load(&[GROUND, SERVICE, &named]);
     assert_eq!(Ask { claims: Value::Null, ..Ask::get("/open") }.reason(&bundle), Reason::Granted);
-    assert_eq!(Ask { claims: json!("garbage"), ..Ask::get("/open") }.reason(&bundle), Reason::ContractNone);
-    assert_eq!(Ask { workload: "", claims: Value::Null, ..Ask::get("/open") }.reason(&bundle), Reason::ContractNone);
+    assert_eq!(Ask { claims: json!("garbage"), ..Ask::get("/open") }.reason(&bundle), Reason::CallerUnknown);
+    assert_eq!(Ask { workload: "", claims: Value::Null, ..Ask::get("/open") }.reason(&bundle), Reason::CallerUnknown);
 }
 
 #[test]
@@ -327,13 +327,16 @@ fn no_answer_without_its_receipt() {
         settle(wipe(), Recorded::No),
         Settled::Refuse(Refusal { reason: Reason::ReceiptUnavailable, .. })
     ));
-    // A denial of such a tier is an error too: nobody may learn what was decided before it is recorded.
-    let denied = Ask { workload: "spiffe://d/other", ..Ask::post("/cancel") }.plan(&bundle);
-    assert_eq!(denied.durability, Durability::Durable);
     assert!(matches!(
-        settle(denied, Recorded::No),
-        Settled::Refuse(Refusal { reason: Reason::ReceiptUnavailable, .. })
+        settle(wipe(), Recorded::Late),
+        Settled::Refuse(Refusal { reason: Reason::DeadlineExceeded, .. })
     ));
+    // A denial stands: an error is what some operators let pass.
+    let denied = || Ask { workload: "spiffe://d/other", ..Ask::post("/cancel") }.plan(&bundle);
+    assert_eq!(denied().durability, Durability::Durable);
+    for recorded in [Recorded::No, Recorded::Late] {
+        assert!(matches!(settle(denied(), recorded), Settled::Refuse(Refusal { reason: Reason::ContractNone, .. })));
+    }
     // Lower tiers go on, and the loss is counted elsewhere.
     assert!(matches!(settle(Ask::get("/orders/7").plan(&bundle), Recorded::No), Settled::Pass(_)));
 }

@@ -33,6 +33,7 @@ impl ChannelRule {
         let trusted = workload.is_some_and(|id| self.trusted_from.iter().any(|one| one.matches(id)));
         let lowest = self.ceilings.values().min().copied();
         match facts.headers.value(&self.header) {
+            _ if facts.headers.has_twin(&self.header) => Channel { name: None, ceiling: lowest },
             Some(name) if !is_channel(name) => Channel { name: None, ceiling: lowest },
             Some(name) => Channel { name: trusted.then(|| name.to_owned()), ceiling: self.ceilings.get(name).copied() },
             None => Channel { name: None, ceiling: lowest.filter(|_| trusted) },

@@ -5,7 +5,7 @@
 //! read again.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::bundle::SourceFile;
@@ -24,6 +24,9 @@ pub enum ReadError {
     /// A file is no text.
     #[error("`{}` is not UTF-8 text", .0.display())]
     NotText(PathBuf),
+    /// A device, a pipe.
+    #[error("`{}` is no plain file", .0.display())]
+    NotAFile(PathBuf),
     /// A file is no policy.
     #[error("`{}` is larger than {MAX_FILE} bytes", .0.display())]
     TooLarge(PathBuf),
@@ -68,11 +71,15 @@ fn read_folder(root: &Path, below: &Path, depth: usize) -> Result<Vec<SourceFile
         let path = root.join(&below);
         if path.is_dir() {
             files.extend(read_folder(root, &below, depth + 1)?);
-        } else if matches!(path.extension().and_then(|one| one.to_str()), Some("yaml" | "yml")) {
+        } else if is_policy(&path) {
             files.push(read_file(&path, below.display().to_string())?);
         }
     }
     Ok(files)
+}
+
+fn is_policy(path: &Path) -> bool {
+    path.extension().is_some_and(|one| one.eq_ignore_ascii_case("yaml") || one.eq_ignore_ascii_case("yml"))
 }
 
 /// The visible names in a folder, sorted.
@@ -91,11 +98,15 @@ fn names(folder: &Path, depth: usize) -> Result<Vec<std::ffi::OsString>, ReadErr
 
 fn read_file(path: &Path, name: String) -> Result<SourceFile, ReadError> {
     let failed = |source| ReadError::Io { path: path.to_owned(), source };
-    // Follows links, as `metadata` of an entry would not.
-    if fs::metadata(path).map_err(failed)?.len() > MAX_FILE {
+    // Follows links, as `metadata` of an entry would not. A pipe would be waited for, a device read for ever.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(ReadError::NotAFile(path.to_owned()));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    if bytes.len() as u64 > MAX_FILE {
         return Err(ReadError::TooLarge(path.to_owned()));
     }
-    let bytes = fs::read(path).map_err(failed)?;
     String::from_utf8(bytes).map(|text| SourceFile { name, text }).map_err(|_| ReadError::NotText(path.to_owned()))
 }
 

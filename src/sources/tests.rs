@@ -155,6 +155,32 @@ fn what_is_still_being_written_is_not_compiled() {
 }
 
 #[test]
+fn a_folder_that_never_stands_still_is_refused_and_not_half_compiled() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("a.yaml");
+    fs::write(&file, GOOD).unwrap();
+    let (bundles, mut watcher) = watcher(folder.path());
+    look(&mut watcher);
+    let good = digest(&bundles);
+    let mut round = 0;
+    fs::write(&file, OTHER).unwrap();
+    watcher.look(|| {
+        round += 1;
+        fs::write(&file, format!("{OTHER}# {round}")).is_ok()
+    });
+    assert_eq!((digest(&bundles), watcher.metrics().refusals()), (good, 1));
+    look(&mut watcher);
+    assert!(watcher.metrics().is_last_reload_successful(), "and it is taken as soon as it does");
+}
+
+#[test]
+fn what_is_no_plain_file_is_not_read() {
+    let folder = TempDir::new().unwrap();
+    symlink("/dev/zero", folder.path().join("a.yaml")).unwrap();
+    assert!(matches!(read(folder.path()), Err(ReadError::NotAFile(_))));
+}
+
+#[test]
 fn a_request_keeps_the_bundle_that_it_began_with() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("a.yaml");

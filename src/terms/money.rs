@@ -27,7 +27,10 @@ impl Money {
     /// The same amount, given in the currency's minor units (cents), as a whole number.
     pub fn try_from_minor(amount: &str, currency: &str) -> Result<Self, InvalidTerm> {
         let currency = parse_currency(currency)?;
-        let minor: i64 = amount.parse().map_err(|_| InvalidTerm("minor units are a whole number".to_owned()))?;
+        let whole = amount.parse::<i64>().map(|minor| (minor, minor.to_string() == amount));
+        let Ok((minor, true)) = whole else {
+            return Err(InvalidTerm("minor units are a whole number, written plainly".to_owned()));
+        };
         let digits = currency.exponent().ok_or_else(|| InvalidTerm(format!("{currency} has no minor unit")))?;
         let amount = Decimal::try_new(minor, u32::from(digits)).map_err(|error| InvalidTerm(error.to_string()))?;
         Ok(Self { amount, currency })
@@ -44,7 +47,8 @@ pub(crate) fn parse_decimal(text: &str) -> Result<Decimal, InvalidTerm> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
         && digits.starts_with(|c: char| c.is_ascii_digit())
-        && digits.ends_with(|c: char| c.is_ascii_digit());
+        && digits.ends_with(|c: char| c.is_ascii_digit())
+        && (!digits.starts_with('0') || digits == "0" || digits.starts_with("0."));
     if !plain {
         return Err(InvalidTerm("not a plain decimal number such as `12.50`".to_owned()));
     }
@@ -103,6 +107,8 @@ mod tests {
             "1_000",
             "--1",
             "1.2.3",
+            "010",
+            "00",
             "123456789012345678901234567890",
         ] {
             assert!(Money::try_new(bad, "EUR").is_err(), "{bad}");
@@ -110,6 +116,8 @@ mod tests {
         for bad in ["eur", "EURO", "", "XXXX"] {
             assert!(Money::try_new("1", bad).is_err(), "{bad}");
         }
-        assert!(Money::try_from_minor("12.5", "EUR").is_err());
+        for bad in ["12.5", "+100", "0100", "-0"] {
+            assert!(Money::try_from_minor(bad, "EUR").is_err(), "{bad}");
+        }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::ground::refuse_empty;
+use super::ground::{refuse_empty, refuse_long};
 use super::{Documents, InputsByAction, service};
 use crate::bundle::documents::contract::{Contract as Typed, Grant as TypedGrant, PartyKeys, Who as TypedWho};
-use crate::bundle::problem::{Place, Problem, Problems, nearest};
+use crate::bundle::problem::{Place, Problem, Problems};
 use crate::bundle::read::Spanned;
 use crate::catalog::Catalog;
 use crate::contract::{Contract, Grant, Retain, Who};
@@ -26,6 +26,7 @@ impl Compiler<'_> {
         problems: &mut Problems,
     ) -> Option<Contract> {
         refuse_empty(&typed.purposes, "a contract is for something", problems);
+        refuse_long(&typed.purposes, problems);
         let anyone = match &typed.who {
             TypedWho::Anyone(place) => Some(place.clone()),
             TypedWho::Parties(_) => None,
@@ -58,7 +59,9 @@ impl Compiler<'_> {
             if self.read == Documents::AllRead {
                 let problem = Problem::at(&name.place, format!("no service has an action `{}`", name.value));
                 problems.push(
-                    match nearest(name.as_str(), self.catalog.actions().map(|(_, action)| action.name.as_str())) {
+                    match problems
+                        .nearest(name.as_str(), self.catalog.actions().map(|(_, action)| action.name.as_str()))
+                    {
                         Some(meant) => problem.help(format!("did you mean `{meant}`?")),
                         None => problem.help("declare it under the `actions` of a `Service` document"),
                     },
@@ -90,14 +93,17 @@ fn parties(keys: Spanned<PartyKeys>, problems: &mut Problems) -> Option<Who> {
         );
         return None;
     }
+    let nobody = "it would be about nobody";
     if let Some(list) = &workload {
-        refuse_empty(list, "it would be about nobody", problems);
+        refuse_empty(list, nobody, problems);
+        refuse_long(list, problems);
     }
-    if let Some(user) = &user {
-        refuse_empty(&user.any_role, "it would be about nobody", problems);
-    }
-    if let Some(list) = &agent {
-        refuse_empty(list, "it would be about nobody", problems);
+    for list in user.iter().map(|user| &user.any_role).chain(&agent) {
+        refuse_empty(list, nobody, problems);
+        refuse_long(list, problems);
+        if list.iter().any(String::is_empty) {
+            problems.push(Problem::at(&list.place, "an empty text in the list names nobody"));
+        }
     }
     Some(Who::Parties {
         workload: workload.map(|list| list.value),

@@ -4,7 +4,7 @@ use crate::bundle::documents::ground::{Identity as Typed, TierDemands, Tiers as 
 use crate::bundle::problem::{Problem, Problems};
 use crate::bundle::read::Spanned;
 use crate::catalog::{Assurance, Demands, Tiers};
-use crate::facts::Headers;
+use crate::facts::{Headers, same_to_many};
 use crate::identity::{ChannelRule, Identity, UserRule, WorkloadRule, is_channel};
 use crate::terms::{Pointer, Tier};
 
@@ -18,16 +18,19 @@ pub(super) fn tiers(typed: TypedTiers, problems: &mut Problems) -> Tiers {
         (Tier::Critical, typed.critical),
     ];
     for (tier, demands) in given {
-        if let Some(demands) = demands {
-            tiers.set(tier, self::demands(demands, problems));
+        if let Some(typed) = demands {
+            let built_in = tiers.demands(tier).clone();
+            tiers.set(tier, self::demands(typed, built_in, problems));
         }
     }
     tiers
 }
 
-fn demands(typed: TierDemands, problems: &mut Problems) -> Demands {
-    let mut demands = Demands { receipt: typed.receipt, ..Demands::default() };
-    let Some(require) = typed.require else { return demands };
+/// What is not written stays as it is built in: leaving a key out must not take a demand away.
+fn demands(typed: TierDemands, built_in: Demands, problems: &mut Problems) -> Demands {
+    let receipt = typed.receipt.or(built_in.receipt);
+    let Some(require) = typed.require else { return Demands { receipt, ..built_in } };
+    let mut demands = Demands { receipt, ..Demands::default() };
     demands.known_caller = require.caller.is_some();
     demands.declared_purpose = require.purpose.is_some();
     demands.assurance = require.assurance.map(|assurance| {
@@ -46,6 +49,17 @@ fn demands(typed: TierDemands, problems: &mut Problems) -> Demands {
 }
 
 pub(super) fn identity(typed: Typed, problems: &mut Problems) -> Identity {
+    let named = [typed.purpose.as_ref().map(|rule| &rule.header), typed.channel.as_ref().map(|rule| &rule.header)];
+    let [purpose, channel] = named;
+    for name in named.into_iter().flatten() {
+        refuse_taken(name, problems);
+    }
+    if let (Some(purpose), Some(channel)) = (purpose, channel)
+        && same_to_many(purpose, channel)
+    {
+        let problem = Problem::at(&channel.place, "the header of the channel is the header of the purpose");
+        problems.push(problem.also(&purpose.place, "the purpose is here"));
+    }
     let workload = typed.workload.map(|rule| {
         refuse_empty(&rule.from, "no proof would be read", problems);
         refuse_empty(&rule.trust_domains, "no workload would be ours", problems);
@@ -97,6 +111,16 @@ fn user(typed: User, problems: &mut Problems) -> Option<UserRule> {
     })
 }
 
+/// Headers that mean something else already, to us or to everybody.
+fn refuse_taken(name: &Spanned<String>, problems: &mut Problems) {
+    let ours = name.starts_with("tollgate") && !same_to_many(name, "tollgate-purpose");
+    let credentials = ["authorization", "cookie", "x-forwarded-client-cert"];
+    if ours || super::service::FRAMING.iter().chain(&credentials).any(|taken| same_to_many(name, taken)) {
+        let problem = Problem::at(&name.place, format!("the header `{}` means something else already", name.value));
+        problems.push(problem.help("`tollgate-purpose` for the purpose, or a name of your own such as `x-channel`"));
+    }
+}
+
 /// Header names in lower case, as the proxy hands them over.
 pub(super) fn header(name: Spanned<String>, problems: &mut Problems) -> String {
     let (_, wrong) = Headers::read(&[(name.as_str(), b"")]);
@@ -105,6 +129,17 @@ pub(super) fn header(name: Spanned<String>, problems: &mut Problems) -> String {
         problems.push(problem.help(format!("write `{}`", name.to_ascii_lowercase().trim_start_matches(':'))));
     }
     name.value
+}
+
+/// Every request of an action is compared with the lists of the contracts that grant it.
+const MAX_LIST: usize = 1000;
+
+pub(super) fn refuse_long<T>(list: &Spanned<Vec<T>>, problems: &mut Problems) {
+    if list.len() > MAX_LIST {
+        let problem =
+            Problem::at(&list.place, format!("a list of {}: at most {MAX_LIST} can be looked at in time", list.len()));
+        problems.push(problem.help("a trailing `/*` stands for many workloads, a role for many users"));
+    }
 }
 
 pub(super) fn refuse_empty<T>(list: &Spanned<Vec<T>>, consequence: &str, problems: &mut Problems) {

@@ -9,7 +9,7 @@ use crate::bundle::documents::service::{
     Action as TypedAction, DetailedInput, Input as TypedInput, MoneyInput, Route as TypedRoute, Service as Typed,
     SimpleInput,
 };
-use crate::bundle::problem::{Place, Problem, Problems, nearest};
+use crate::bundle::problem::{Place, Problem, Problems};
 use crate::bundle::read::{MapOf, Spanned, listed};
 use crate::catalog::{
     Action, Bound, Catalog, Input, InputKind, Limit, Location, Mutations, Placed, Route, Service, ServiceId, Template,
@@ -25,8 +25,10 @@ pub(super) struct Compiler<'p> {
     inputs_by_action: InputsByAction,
 }
 
+/// A service's routes stand in the tree of each of its hosts.
+const MAX_HOSTS: usize = 32;
 /// Headers that frame the message. Whoever takes one of them out changes what the request is.
-const FRAMING: [&str; 5] = ["connection", "content-length", "host", "te", "transfer-encoding"];
+pub(super) const FRAMING: [&str; 5] = ["connection", "content-length", "host", "te", "transfer-encoding"];
 
 impl<'p> Compiler<'p> {
     pub(super) fn new(catalog: Catalog, problems: &'p mut Problems) -> Self {
@@ -45,6 +47,10 @@ impl<'p> Compiler<'p> {
 
     pub(super) fn add(&mut self, name: Name, owner: Option<String>, typed: Typed) {
         refuse_empty(&typed.hosts, "no request would find this service", self.problems);
+        if typed.hosts.len() > MAX_HOSTS {
+            self.problems.push(Problem::at(&typed.hosts.place, format!("a service has at most {MAX_HOSTS} hosts")));
+            return;
+        }
         let mut hosts: Vec<String> = Vec::new();
         for host in &typed.hosts.value {
             self.check_host(host, &hosts);
@@ -177,7 +183,8 @@ impl<'p> Compiler<'p> {
         let known: Vec<_> = inputs.iter().map(|input| input.name.clone()).chain(currencies).collect();
         if !known.contains(&name.value) {
             let problem = Problem::at(&name.place, format!("the action declares no input `{}`", name.value));
-            self.problems.push(match nearest(name, known.iter().map(String::as_str)) {
+            let meant = self.problems.nearest(name, known.iter().map(String::as_str));
+            self.problems.push(match meant {
                 Some(meant) => problem.help(format!("did you mean `{meant}`?")),
                 None => problem.help("declare it under `inputs`"),
             });
@@ -262,7 +269,8 @@ pub(super) fn limits(typed: Limits, inputs: &[Input], problems: &mut Problems) -
     for (name, text) in typed.0 {
         let Some(input) = inputs.iter().find(|input| input.name == name.value) else {
             let problem = Problem::at(&name.place, format!("the action declares no input `{}`", name.value));
-            problems.push(match nearest(&name, inputs.iter().map(|input| input.name.as_str())) {
+            let meant = problems.nearest(&name, inputs.iter().map(|input| input.name.as_str()));
+            problems.push(match meant {
                 Some(meant) => problem.help(format!("did you mean `{meant}`?")),
                 None => problem.help(format!(
                     "it declares: {}",
@@ -283,6 +291,9 @@ pub(super) fn limits(typed: Limits, inputs: &[Input], problems: &mut Problems) -
             }
         };
         match bound {
+            Ok(Bound::Number(least) | Bound::Money(Money { amount: least, .. })) if least.is_sign_negative() => {
+                problems.push(Problem::at(&text.place, "nothing is within a limit below zero"));
+            }
             Ok(bound) => limits.push(Limit { input: name.value, bound }),
             Err(error) => problems.push(Problem::at(&text.place, error.to_string())),
         }

@@ -84,9 +84,9 @@ keys! {
     /// What one tier demands.
     pub(in crate::bundle) struct TierDemands {
         optional {
-            /// What must be proven or declared.
+            /// What must be proven or declared, all of it; as built in where this is left out.
             require: Require = "require",
-            /// How surely a decision is recorded before it is answered; `async` where this is left out.
+            /// How surely a decision is recorded before it is answered; as built in where this is left out.
             receipt: Durability = "receipt",
         }
     }
