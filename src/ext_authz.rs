@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use envoy_types::ext_authz::v3::pb::{Authorization, AuthorizationServer, CheckRequest, CheckResponse};
 use futures_util::FutureExt;
 pub use metrics::Metrics;
-pub use to_wire::ErrorAnswer;
+pub use to_wire::{ErrorAnswer, statuses};
 use tonic::{Request, Response, Status};
 
 use crate::checkpoint::{Checked, Checkpoint};

@@ -61,12 +61,16 @@ pub async fn validate(binary: &Path, options: &Options, folder: &Path) -> anyhow
 impl Envoy {
     /// Starts it with its configuration and log in `folder`, and waits until it takes requests.
     pub async fn start(binary: &Path, options: &Options, folder: &Path) -> anyhow::Result<Self> {
-        let config = write_config(options, folder)?;
+        Self::start_with(binary, &write_config(options, folder)?, options.concurrency, folder).await
+    }
+
+    /// The same, with a configuration file of the caller's.
+    pub async fn start_with(binary: &Path, config: &Path, concurrency: u32, folder: &Path) -> anyhow::Result<Self> {
         let admin_file = folder.join("envoy-admin-address");
         let log = folder.join("envoy.log");
         // An old file would be taken for the new one's.
         let _ = std::fs::remove_file(&admin_file);
-        let mut command = command(binary, options, &config, &admin_file);
+        let mut command = command(binary, concurrency, config, &admin_file);
         let mut process = Process::start("envoy", &mut command, &log)?;
 
         let deadline = Instant::now() + READY_WITHIN;
@@ -135,14 +139,14 @@ fn write_config(options: &Options, folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-fn command(binary: &Path, options: &Options, config: &Path, admin_file: &Path) -> Command {
+fn command(binary: &Path, concurrency: u32, config: &Path, admin_file: &Path) -> Command {
     let mut command = Command::new(binary);
     command
         .arg("--config-path")
         .arg(config)
         .arg("--admin-address-path")
         .arg(admin_file)
-        .args(["--concurrency", &options.concurrency.to_string()])
+        .args(["--concurrency", &concurrency.to_string()])
         .args(["--log-level", "warning"])
         // Access logs are read while the run goes on; Envoy's default is ten seconds.
         .args(["--file-flush-interval-msec", "20"])

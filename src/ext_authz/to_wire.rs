@@ -28,6 +28,19 @@ spelled! {
     }
 }
 
+/// The answer table: the HTTP and the gRPC status of each kind of reason.
+///
+/// An error has its HTTP status only where [`ErrorAnswer::ErrorResponse`] is chosen; otherwise Envoy chooses it.
+pub const fn statuses(kind: Kind) -> (u16, Code) {
+    match kind {
+        Kind::Granted => (200, Code::Ok),
+        Kind::Malformed => (400, Code::InvalidArgument),
+        Kind::CallerUnknown | Kind::Challenge => (401, Code::Unauthenticated),
+        Kind::NotGranted => (403, Code::PermissionDenied),
+        Kind::Error => (503, Code::Unavailable),
+    }
+}
+
 /// How a kind of reason is answered.
 struct Form {
     http: u16,
@@ -36,36 +49,22 @@ struct Form {
     next: &'static str,
 }
 
-/// The answer table.
 const fn form(kind: Kind) -> Form {
-    match kind {
-        Kind::Granted => Form { http: 200, grpc: Code::Ok, title: "Granted", next: "" },
-        Kind::Malformed => Form {
-            http: 400,
-            grpc: Code::InvalidArgument,
-            title: "Ambiguous or malformed request",
-            next: "send the request in its plain form",
-        },
-        Kind::CallerUnknown => Form {
-            http: 401,
-            grpc: Code::Unauthenticated,
-            title: "Caller unknown",
-            next: "prove who you are: with a client certificate, and a valid token where a user is behind the call",
-        },
-        Kind::NotGranted => Form {
-            http: 403,
-            grpc: Code::PermissionDenied,
-            title: "Not granted",
-            next: "ask those who run this service for a contract, and name the receipt",
-        },
-        Kind::Challenge => Form {
-            http: 401,
-            grpc: Code::Unauthenticated,
-            title: "Stronger sign-in required",
-            next: "let the user sign in again as the challenge says, then repeat the request",
-        },
-        Kind::Error => Form { http: 503, grpc: Code::Unavailable, title: "No decision", next: "try again later" },
-    }
+    let (http, grpc) = statuses(kind);
+    let (title, next) = match kind {
+        Kind::Granted => ("Granted", ""),
+        Kind::Malformed => ("Ambiguous or malformed request", "send the request in its plain form"),
+        Kind::CallerUnknown => (
+            "Caller unknown",
+            "prove who you are: with a client certificate, and a valid token where a user is behind the call",
+        ),
+        Kind::NotGranted => ("Not granted", "ask those who run this service for a contract, and name the receipt"),
+        Kind::Challenge => {
+            ("Stronger sign-in required", "let the user sign in again as the challenge says, then repeat the request")
+        }
+        Kind::Error => ("No decision", "try again later"),
+    };
+    Form { http, grpc, title, next }
 }
 
 /// The answer for Envoy.

@@ -99,3 +99,16 @@ async fn a_body_comes_only_where_it_is_asked_for() {
         assert_eq!(http(&asked).size, size, "{listener}");
     }
 }
+
+#[tokio::test]
+async fn envoy_says_how_long_it_will_wait_and_names_the_workload_without_the_certificate() {
+    let (lab, yes) = (Lab::new().await, StandIn::start().await);
+    let timeout = std::time::Duration::from_millis(1500);
+    let check = ExtAuthz { timeout, include_peer_certificate: false, ..ExtAuthz::default() };
+    let envoy = lab.envoy(yes.address.clone(), vec![Listener { ext_authz: Some(check), ..lab.front() }]).await;
+    let desk = lab.workload(DESK);
+    lab.client(&envoy, "front", Some(&desk)).send(&Request::get(HOST, "/")).await.unwrap();
+    assert_eq!(yes.last_timeout().as_deref(), Some("1500m"));
+    let source = yes.last().attributes.unwrap().source.unwrap();
+    assert_eq!((source.principal.as_str(), source.certificate.as_str()), (DESK, ""));
+}

@@ -19,5 +19,6 @@ mod fail_closed;
 mod forms;
 mod lab;
 mod mutations;
+mod shipped_config;
 mod stand_in;
 mod transport;

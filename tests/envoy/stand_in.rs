@@ -16,6 +16,8 @@ use tonic::{Request, Response, Status};
 struct Same {
     answer: CheckResponse,
     asked: Arc<Mutex<Vec<CheckRequest>>>,
+    /// `grpc-timeout` of what was asked last.
+    timeout: Arc<Mutex<Option<String>>>,
 }
 
 pub(crate) struct StandIn {
@@ -33,7 +35,7 @@ impl StandIn {
     pub(crate) async fn answering(answer: CheckResponse) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = Address::Tcp(listener.local_addr().unwrap());
-        let same = Same { answer, asked: Arc::default() };
+        let same = Same { answer, asked: Arc::default(), timeout: Arc::default() };
         let service = AuthorizationServer::new(same.clone());
         let server = tokio::spawn(async move {
             let incoming = TcpListenerStream::new(listener);
@@ -46,6 +48,11 @@ impl StandIn {
     pub(crate) fn last(&self) -> CheckRequest {
         self.same.asked.lock().unwrap().last().cloned().expect("nothing was asked")
     }
+
+    /// How long Envoy said that it would wait for the last answer.
+    pub(crate) fn last_timeout(&self) -> Option<String> {
+        self.same.timeout.lock().unwrap().clone()
+    }
 }
 
 impl Drop for StandIn {
@@ -57,6 +64,8 @@ impl Drop for StandIn {
 #[tonic::async_trait]
 impl Authorization for Same {
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
+        let timeout = request.metadata().get("grpc-timeout").map(|value| value.to_str().unwrap().to_owned());
+        *self.timeout.lock().unwrap() = timeout;
         self.asked.lock().unwrap().push(request.into_inner());
         Ok(Response::new(self.answer.clone()))
     }

@@ -16,6 +16,7 @@
 
 mod answers;
 mod commands;
+mod docs;
 mod faults;
 mod ledger;
 mod policies;

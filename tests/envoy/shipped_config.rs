@@ -1,0 +1,114 @@
+//! The configuration that operators copy from `deploy/envoy`, on the real Envoy: it is taken, it asks, it fails closed.
+//!
+//! Only what a machine must have is put in its place: certificates, addresses, ports.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tollgate::demo::client::Request;
+use tollgate::demo::envoy::Envoy;
+use tollgate::demo::service::Address;
+
+use crate::lab::{DESK, HOST, Lab, binary};
+
+fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/envoy")
+}
+
+/// Replaces what must be there, so that a change of the file never leaves a test without effect.
+#[track_caller]
+fn replaced(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "`{from}` is not in the shipped configuration");
+    text.replace(from, to)
+}
+
+/// A shipped file with the laboratory's certificates in it.
+fn with_certificates(lab: &Lab, text: &str) -> String {
+    let tls = lab.tls();
+    let files = [
+        ("/etc/envoy/tls/tls.crt", &tls.certificate),
+        ("/etc/envoy/tls/tls.key", &tls.key),
+        ("/etc/envoy/tls/ca.crt", &tls.client_authority),
+        ("/etc/ssl/certs/ca-certificates.crt", &tls.client_authority),
+    ];
+    files.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, &to.display().to_string()))
+}
+
+#[tokio::test]
+async fn envoy_accepts_every_configuration_that_is_shipped() {
+    let lab = Lab::new().await;
+    let mut count = 0;
+    for file in std::fs::read_dir(shipped()).unwrap() {
+        let file = file.unwrap().path();
+        let config = lab.path().join(file.file_name().unwrap());
+        std::fs::write(&config, with_certificates(&lab, &std::fs::read_to_string(&file).unwrap())).unwrap();
+        let arguments = ["--mode", "validate", "--log-level", "warning", "--config-path"];
+        let output = Command::new(binary()).args(arguments).arg(&config).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {said}", file.display());
+        assert!(!said.to_lowercase().contains("deprecat"), "{}: {said}", file.display());
+        count += 1;
+    }
+    assert_eq!(count, 2);
+}
+
+/// The shipped listener on a free port, with its cluster for Tollgate or the one that takes its place.
+async fn front(lab: &Lab, tollgate: &Address) -> Envoy {
+    let read = |name: &str| std::fs::read_to_string(shipped().join(name)).unwrap();
+    let mut text = with_certificates(lab, &read("plain.yaml"));
+    text = replaced(&text, "{ address: 0.0.0.0, port_value: 8443 }", "{ address: 127.0.0.1, port_value: 0 }");
+    text = replaced(&text, "port_value: 9901", "port_value: 0");
+    // A machine that stops for a moment must not fail a test.
+    text = replaced(
+        &text,
+        "cluster_name: tollgate }\n                        timeout: 0.25s",
+        "cluster_name: tollgate }\n                        timeout: 5s",
+    );
+    let service = lab.upstream.address();
+    let here = |address: std::net::SocketAddr| format!("127.0.0.1, port_value: {}", address.port());
+    text = replaced(&text, "app.internal, port_value: 8080", &here(service));
+    // Tokens are not looked at here: their keys are nowhere to be had.
+    text = replaced(&text, "id.shop.example, port_value: 443", "127.0.0.1, port_value: 1");
+    match tollgate {
+        Address::Tcp(address) => text = replaced(&text, "tollgate.internal, port_value: 9000", &here(*address)),
+        Address::Unix(path) => {
+            let socket =
+                replaced(&read("unix-socket.yaml"), "/run/tollgate/tollgate.sock", &path.display().to_string());
+            let (_, cluster) = socket.split_once("  clusters:\n").unwrap();
+            let (before, rest) = text.split_once("    - name: tollgate\n").unwrap();
+            let (_, after) = rest.split_once("    - name: app\n").unwrap();
+            text = format!("{before}{cluster}    - name: app\n{after}");
+        }
+    }
+    let config = lab.path().join("shipped.yaml");
+    std::fs::write(&config, text).unwrap();
+    Envoy::start_with(&binary(), &config, 1, lab.path()).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_shipped_configuration_asks_about_every_request() {
+    let lab = Lab::new().await;
+    let tollgate = lab.tollgate(&["--max-check-time", "4s"]).await;
+    let envoy = front(&lab, tollgate.listen()).await;
+    let bot = lab.workload("spiffe://cluster.local/ns/bots/sa/chat");
+    let client = lab.client(&envoy, "front", Some(&bot));
+    let granted = client.send(&Request::get(HOST, "/v1/orders/7")).await.unwrap();
+    assert_eq!((granted.status, granted.header("tollgate-receipt").is_some()), (200, true), "{}", granted.text());
+    let tidied = client.send(&Request::get(HOST, "//v1/./orders/7")).await.unwrap();
+    assert_eq!(tidied.status, 200, "{}", tidied.text());
+    let unmapped = client.send(&Request::get(HOST, "/v1/nowhere")).await.unwrap();
+    assert_eq!((unmapped.status, unmapped.json()["reason"].as_str()), (403, Some("unmapped")));
+    assert_eq!(client.send(&Request::get(HOST, "/v1/orders/7%2f8")).await.unwrap().status, 400);
+    assert_eq!(lab.upstream.count(), 2);
+}
+
+#[tokio::test]
+async fn the_shipped_configuration_fails_closed() {
+    let lab = Lab::new().await;
+    let nobody = Address::Tcp(std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let envoy = front(&lab, &nobody).await;
+    let desk = lab.workload(DESK);
+    let client = lab.client(&envoy, "front", Some(&desk));
+    let response = client.send(&Request::get(HOST, "/v1/orders/7")).await.unwrap();
+    assert_eq!((response.status, lab.upstream.count()), (503, 0), "{}", response.text());
+}

@@ -1,0 +1,133 @@
+//! Pages that are made from the product: the reason codes and the command line.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use tollgate::ext_authz;
+use tollgate::terms::{Kind, Reason};
+use tollgate::verdict::Verdict;
+
+use super::page::root;
+
+const MADE: &str = "<!-- Made by tests/it/docs/generated.rs: edit what it is made from, then run `make docs`. -->\n";
+
+/// Compares a page with what it should be, or writes it where `UPDATE_DOCS=1` is set.
+#[track_caller]
+fn compare(path: &str, text: &str) {
+    let file = root().join(path);
+    if std::env::var("UPDATE_DOCS").is_ok_and(|value| value == "1") {
+        fs::write(file, text).unwrap();
+        return;
+    }
+    let found = fs::read_to_string(file).unwrap_or_default();
+    let differs = found.lines().zip(text.lines()).position(|(a, b)| a != b);
+    let line = differs.unwrap_or_else(|| found.lines().count().min(text.lines().count())) + 1;
+    assert!(
+        found == text,
+        "{path} is not what the product says, from line {line} on: run `make docs`, \
+         which is `UPDATE_DOCS=1 cargo test --test it docs::`"
+    );
+}
+
+#[test]
+fn the_page_of_reasons_is_made_from_their_table() {
+    compare("docs/reasons.md", &reasons());
+}
+
+#[test]
+fn the_page_of_commands_is_made_from_the_command_line() {
+    compare("docs/cli.md", &commands());
+}
+
+fn reasons() -> String {
+    let mut page = format!("# Reasons\n\n{MADE}\n{REASONS_INTRODUCTION}");
+    page.push_str("\n| code | verdict | HTTP | gRPC | what the client is told |\n| --- | --- | --- | --- | --- |\n");
+    for reason in Reason::ALL {
+        let (http, grpc) = ext_authz::statuses(reason.kind());
+        let http = if reason.kind() == Kind::Error { format!("{http}¹") } else { http.to_string() };
+        let (code, verdict, detail) = (reason.code(), Verdict::from(*reason), reason.detail());
+        writeln!(page, "| `{code}` | {verdict} | {http} | {} | {detail} |", grpc_name(grpc)).unwrap();
+    }
+    page.push_str(REASONS_END);
+    page
+}
+
+/// As gRPC's own documentation writes it: `PERMISSION_DENIED`.
+fn grpc_name(code: tonic::Code) -> String {
+    let mut name = String::new();
+    for (index, letter) in format!("{code:?}").chars().enumerate() {
+        if letter.is_uppercase() && index > 0 {
+            name.push('_');
+        }
+        name.extend(letter.to_uppercase());
+    }
+    name
+}
+
+const REASONS_INTRODUCTION: &str = "\
+Every decision has one reason. Its code stands in the answer to the client (`reason`), in the proxy's access log (dynamic
+metadata), in the metric `tollgate_decisions_total`, in traces and in the ledger. A code never changes its meaning and is
+never used again for another one.
+
+Where several rules are against a call, the first of their reasons in this table wins; where some of the rules are only
+observed, the first among those that are carried out. `receipt.unavailable` stands outside of this order: where a decision
+must be on disk before it is answered and is not, that is the answer, whatever the rules say.
+";
+
+const REASONS_END: &str = "
+¹ An error is no denial. By default Tollgate answers the proxy with a gRPC status, and what the client sees is the proxy's
+choice: `status_on_error`, which [deploy/envoy/plain.yaml](../deploy/envoy/plain.yaml) sets to 503. With
+`--error-answer error-response` the client gets 503 and a body with the reason, from Envoy 1.37 on.
+
+A gRPC client gets the gRPC status in `grpc-status` and the text with the code in `grpc-message`. All others get the HTTP
+status and `application/problem+json` (RFC 9457):
+
+```json
+{
+  \"type\": \"urn:tollgate:reason:contract.none\",
+  \"title\": \"Not granted\",
+  \"status\": 403,
+  \"detail\": \"no contract grants this action to everyone who stands behind the call\",
+  \"reason\": \"contract.none\",
+  \"next\": \"ask those who run this service for a contract, and name the receipt\",
+  \"receipt\": \"01a20a74-593f-7527-b9cb-11641a1dc6eb\"
+}
+```
+
+A 401 also has `www-authenticate`. For `assurance.required` it is the challenge of RFC 9470, with the classes and the age
+that the tier demands: `Bearer error=\"insufficient_user_authentication\", …, acr_values=\"mfa phr\", max_age=\"300\"`.
+";
+
+fn commands() -> String {
+    // A width and no values of the environment: the page is the same on every machine.
+    let mut command = tollgate::cli::command().term_width(100);
+    command.build();
+    let mut page = format!("# The command line\n\n{MADE}\n{COMMANDS_INTRODUCTION}");
+    section(&mut page, command.clone());
+    for subcommand in command.get_subcommands().filter(|one| one.get_name() != "help") {
+        section(&mut page, subcommand.clone());
+    }
+    page
+}
+
+fn section(page: &mut String, command: clap::Command) {
+    let name = command.get_bin_name().unwrap_or(command.get_name()).to_owned();
+    let mut command = command.term_width(100).mut_args(|arg| arg.hide_env_values(true));
+    let help: Vec<_> = command.render_long_help().to_string().lines().map(|line| line.trim_end().to_owned()).collect();
+    write!(page, "\n## {name}\n\n```text\n{}\n```\n", help.join("\n").trim_end()).unwrap();
+}
+
+const COMMANDS_INTRODUCTION: &str = "\
+Results go to standard output, progress and errors to standard error. The exit status:
+
+| status | meaning |
+| --- | --- |
+| 0 | good |
+| 1 | something is not as it should be, and was said; or the command failed |
+| 2 | the command line makes no sense |
+| 3 | could not tell: the policies cannot be read |
+| 64 | `serve`: a setting makes no sense |
+
+Every option of `serve` can also be given as an environment variable, which stands behind it in brackets; the command line
+wins.
+";
