@@ -242,7 +242,10 @@ fn pseudonyms(config: &Config) -> Result<Pseudonyms> {
             key
         }
     };
-    Ok(Pseudonyms::try_new(key)?)
+    Pseudonyms::try_new(key).with_context(|| match &config.pseudonym_key {
+        Some(path) => format!("the pseudonym key `{}` cannot be used", path.display()),
+        None => "the pseudonym key cannot be used".to_owned(),
+    })
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {

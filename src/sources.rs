@@ -147,13 +147,8 @@ impl Watcher {
         self.metrics.refused();
         let kept = self.current.load().as_ref().map(|bundle| bundle.digest.clone());
         let shown = problems.iter().take(MAX_LOGGED).cloned().collect::<Vec<_>>().join("\n");
-        tracing::error!(
-            digest,
-            problems = shown,
-            count = problems.len(),
-            in_force = kept,
-            "bundle refused, the last good one stays in force"
-        );
+        let then = if kept.is_some() { "the last good one stays in force" } else { "none is in force" };
+        tracing::error!(digest, problems = shown, count = problems.len(), in_force = kept, "bundle refused: {then}");
     }
 }
 

@@ -28,11 +28,7 @@ impl Metrics {
     pub fn register(&self, registry: &mut Registry) {
         let help = "Decisions, by what the rules say and whether it was carried out";
         registry.register("decisions", help, self.decisions.clone());
-        registry.register(
-            "refused_checks",
-            "Calls that were not let through, for whatever reason",
-            self.refused.clone(),
-        );
+        registry.register("refused_checks", "Decisions after which a call was not let through", self.refused.clone());
     }
 
     pub(super) fn count(&self, summary: &Summary, settled: &Settled) {

@@ -15,8 +15,8 @@ use crate::gate::{Look, Plan, cases};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The method
-    #[arg(value_name = "METHOD", default_value = "GET", required_unless_present = "case")]
-    method: String,
+    #[arg(value_name = "METHOD", required_unless_present = "case")]
+    method: Option<String>,
     /// Host and path with the query, exactly as on the wire: `api.shop.example/v1/orders/7`
     #[arg(value_name = "HOST/PATH", required_unless_present = "case")]
     target: Option<String>,
@@ -76,7 +76,7 @@ fn asked(args: &Args) -> Result<Asked> {
         workload: args.workload.clone(),
         claims,
         now: Some(args.now.unwrap_or_else(|| crate::clock::Clock::now(&crate::clock::System))),
-        method: args.method.clone(),
+        method: args.method.clone().unwrap_or_default(),
         host: host.to_owned(),
         path: path.to_owned(),
         headers: args.headers.clone(),
@@ -102,7 +102,8 @@ fn print_text(asked: &Asked, plan: &Plan, trail: &[Look], out: &mut impl Write) 
     writeln!(out)?;
     print_trail(trail, "  ", out)?;
     writeln!(out)?;
-    let observed = if found.mode == crate::terms::Mode::Observe { ", only observed: the call would pass" } else { "" };
+    let is_relaxed = found.mode == crate::terms::Mode::Observe && found.verdict != crate::verdict::Verdict::Allow;
+    let observed = if is_relaxed { ", only observed: the call would pass" } else { "" };
     writeln!(out, "{} ({}): {}{observed}", found.verdict, found.reason.code(), found.reason.detail())?;
     if !found.action.is_empty() {
         let contracts = plan.record.contracts.join(", ");

@@ -92,10 +92,10 @@ impl Args {
             "--max-check-bytes is at least 65536: Envoy's headers alone may have as much",
         );
         refuse(self.workers == Some(0), "--workers is at least 1");
-        let is_url = |url: &String| url.starts_with("http://") || url.starts_with("https://");
+        let is_url = |url: &String| url.starts_with("http://");
         refuse(
             self.otlp_endpoint.as_ref().is_some_and(|url| !is_url(url)),
-            "--otlp-endpoint is a URL that begins with http://",
+            "--otlp-endpoint is a URL that begins with `http://`: TLS to a collector is not supported yet",
         );
         let has_credentials = self.otlp_endpoint.as_ref().is_some_and(|url| url.contains('@'));
         refuse(has_credentials, "--otlp-endpoint holds no credentials: it is written to the log");
