@@ -60,47 +60,66 @@ async fn where_the_operator_says_that_envoy_knows_it_an_error_has_a_body() {
     gate.end().await;
 }
 
-#[tokio::test]
-async fn a_deadline_is_met_with_an_error_before_it_ends() {
-    // A disk that never answers: the folder of the ledger is there, and nobody writes to it.
-    let folder = tempfile::TempDir::new().unwrap();
+/// A service whose ledger nobody writes: a disk that never answers.
+fn service_without_a_disk(folder: &tempfile::TempDir) -> (tollgate::ext_authz::Service, tollgate::ledger::Writer) {
     let (ledger, writer) = tollgate::ledger::open(&tollgate::ledger::Config::new(folder.path())).unwrap();
     let files = tollgate::sources::read(&crate::support::shipped()).unwrap();
     let bundle = tollgate::bundle::load(&files).unwrap().bundle;
     let pseudonyms = tollgate::receipt::Pseudonyms::try_new(vec![7; 32]).unwrap();
-    let checkpoint = tollgate::checkpoint::Checkpoint::new(
-        tollgate::sources::Bundles::fixed(bundle),
-        ledger,
-        pseudonyms,
-        Arc::new(System),
-    );
+    let bundles = tollgate::sources::Bundles::fixed(bundle);
+    let checkpoint = tollgate::checkpoint::Checkpoint::new(bundles, ledger, pseudonyms, Arc::new(System));
     let config = tollgate::ext_authz::Config {
         max_time: Duration::from_millis(50),
         max_bytes: 1 << 20,
         errors: ErrorAnswer::GrpcStatus,
     };
-    let service = tollgate::ext_authz::Service::new(checkpoint, config, tollgate::telemetry::Traces::default());
-    let check = |ask: Ask, timeout: Option<&str>| {
-        let mut request = tonic::Request::new(ask.to_wire());
-        if let Some(timeout) = timeout {
-            request.metadata_mut().insert("grpc-timeout", timeout.parse().unwrap());
-        }
-        let service = service.clone();
-        async move {
-            let answer = envoy_types::ext_authz::v3::pb::Authorization::check(&service, request).await;
-            seen(&answer.map(tonic::Response::into_inner))
-        }
-    };
+    (tollgate::ext_authz::Service::new(checkpoint, config, tollgate::telemetry::Traces::default()), writer)
+}
+
+async fn answer(service: &tollgate::ext_authz::Service, ask: Ask, timeout: Option<&str>) -> Seen {
+    let mut request = tonic::Request::new(ask.to_wire());
+    if let Some(timeout) = timeout {
+        request.metadata_mut().insert("grpc-timeout", timeout.parse().unwrap());
+    }
+    let answer = envoy_types::ext_authz::v3::pb::Authorization::check(service, request).await;
+    seen(&answer.map(tonic::Response::into_inner))
+}
+
+#[tokio::test]
+async fn a_deadline_is_met_with_an_error_before_it_ends() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (service, writer) = service_without_a_disk(&folder);
     // The configured maximum, and a caller's deadline below it and above it.
     for timeout in [None, Some("20m"), Some("10S")] {
-        assert_eq!(check(Ask::reset(0), timeout).await, unavailable("deadline.exceeded"), "{timeout:?}");
+        assert_eq!(answer(&service, Ask::reset(0), timeout).await, unavailable("deadline.exceeded"), "{timeout:?}");
     }
     // A deadline that is over already does not skip the rules.
-    assert_ne!(check(Ask { path: "/v1/nowhere".into(), ..Ask::order() }, Some("1n")).await, Seen::Allowed);
+    assert_ne!(answer(&service, Ask { path: "/v1/nowhere".into(), ..Ask::order() }, Some("1n")).await, Seen::Allowed);
     // What need not be on disk does not wait for it.
-    assert_eq!(check(Ask::order(), None).await, Seen::Allowed);
+    assert_eq!(answer(&service, Ask::order(), None).await, Seen::Allowed);
     drop(writer);
-    assert_eq!(check(Ask::reset(0), None).await, unavailable("receipt.unavailable"));
+    assert_eq!(answer(&service, Ask::reset(0), None).await, unavailable("receipt.unavailable"));
+}
+
+#[tokio::test]
+async fn a_denial_stands_while_the_disk_does_not_answer() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (service, _writer) = service_without_a_disk(&folder);
+    let bot = Ask { workload: "spiffe://cluster.local/ns/bots/sa/chat", ..Ask::reset(0) };
+    assert_eq!(answer(&service, bot, None).await, crate::support::denied(403, "contract.none"));
+}
+
+#[tokio::test]
+async fn a_record_that_came_too_late_is_corrected_under_the_same_id() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (service, writer) = service_without_a_disk(&folder);
+    assert_eq!(answer(&service, Ask::reset(0), None).await, unavailable("deadline.exceeded"));
+    drop(service);
+    tokio::task::spawn_blocking(|| writer.run()).await.unwrap();
+    let records = crate::support::records(folder.path());
+    let said: Vec<_> = records.iter().map(|record| record.reason.as_str()).collect();
+    assert_eq!(said, ["granted", "deadline.exceeded"]);
+    assert_eq!(records[0].id, records[1].id);
 }
 
 #[tokio::test]
