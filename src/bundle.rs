@@ -12,7 +12,7 @@ mod read;
 
 use std::sync::Arc;
 
-pub use cases::{Asked, Case, Checked, Coverage, check, coverage};
+pub use cases::{Asked, Case, Expected};
 pub use documents::{API_VERSION, schema};
 pub use problem::{Place, Problem, Problems, SourceFile};
 use sha2::{Digest, Sha256};
@@ -79,7 +79,7 @@ pub fn load(files: &[SourceFile]) -> Result<Loaded, Problems> {
 pub fn digest(files: &[SourceFile]) -> String {
     let mut digests: Vec<_> = files.iter().map(|file| Sha256::digest(file.text.as_bytes())).collect();
     digests.sort_unstable();
-    hex(&digests.iter().fold(Sha256::new(), |hash, one| hash.chain_update(one)).finalize())
+    hex(&digests.iter().fold(Sha256::new(), Digest::chain_update).finalize())
 }
 
 #[cfg(test)]

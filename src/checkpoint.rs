@@ -63,7 +63,7 @@ impl Checkpoint {
     pub async fn check(&self, bundle: &Bundle, facts: &Facts<'_>, trace_id: Option<[u8; 16]>) -> Checked {
         let now = self.clock.now();
         let receipt = Uuid::now_v7().to_string();
-        let plan = gate::plan(bundle, facts, Context { now, receipt, trace_id, pseudonyms: &self.pseudonyms });
+        let plan = gate::plan(bundle, facts, &Context { now, receipt, trace_id, pseudonyms: &self.pseudonyms });
         let judged = Instant::now();
         let wait = match plan.durability {
             Durability::Async => Wait::Async,

@@ -16,6 +16,7 @@ pub trait Clock: Send + Sync {
 pub struct System;
 
 impl Clock for System {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that all others ask")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }

@@ -138,8 +138,8 @@ impl std::fmt::Display for Parties {
 }
 
 /// The lowest `count` bits. A chain is far shorter than 32.
-fn first(count: usize) -> u32 {
-    u32::try_from(count).ok().and_then(|count| 1_u32.checked_shl(count)).unwrap_or(0).wrapping_sub(1)
+const fn first(count: usize) -> u32 {
+    if count >= 32 { u32::MAX } else { (1 << count) - 1 }
 }
 
 impl Who {

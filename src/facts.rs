@@ -162,12 +162,10 @@ fn decode(text: &str) -> Result<Cow<'_, str>, BadEscape> {
     if !text.contains('%') {
         return Ok(Cow::Borrowed(text));
     }
-    let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|b| *b == b'%') {
-        match &rest[at + 1..] {
-            [a, b, tail @ ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => rest = tail,
-            _ => return Err(BadEscape::Malformed),
-        }
+    let is_escape =
+        |part: &str| part.as_bytes().first_chunk::<2>().is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
+    if !text.split('%').skip(1).all(is_escape) {
+        return Err(BadEscape::Malformed);
     }
     percent_encoding::percent_decode_str(text).decode_utf8().map_err(|_| BadEscape::NotUtf8)
 }

@@ -4,6 +4,7 @@
 //! turns that into an answer once the record is written or lost. Neither does I/O. Only [`settle`] can make a [`Passage`],
 //! and only a passage becomes an OK: whatever else happens, the call does not pass.
 
+pub mod cases;
 mod judge;
 mod obligations;
 mod trail;
@@ -116,12 +117,12 @@ impl Refusal {
 }
 
 /// Judges one call.
-pub fn plan(bundle: &Bundle, facts: &Facts<'_>, context: Context<'_>) -> Plan {
+pub fn plan(bundle: &Bundle, facts: &Facts<'_>, context: &Context<'_>) -> Plan {
     plan_with(bundle, facts, context, &mut trail::Nothing)
 }
 
 /// Judges one call, and says at each rule what came of it.
-pub fn plan_with(bundle: &Bundle, facts: &Facts<'_>, context: Context<'_>, trail: &mut impl Trail) -> Plan {
+pub fn plan_with(bundle: &Bundle, facts: &Facts<'_>, context: &Context<'_>, trail: &mut impl Trail) -> Plan {
     let ruling = judge::judge(bundle, facts, context.now, trail);
     let summary = Summary {
         receipt: context.receipt.clone(),
@@ -160,7 +161,7 @@ pub fn settle(plan: Plan, recorded: Recorded) -> Settled {
     Settled::Refuse(Refusal { reason: plan.summary.reason, challenge: plan.challenge })
 }
 
-fn record(ruling: &Ruling<'_>, summary: &Summary, durability: Durability, context: Context<'_>) -> pb::Decision {
+fn record(ruling: &Ruling<'_>, summary: &Summary, durability: Durability, context: &Context<'_>) -> pb::Decision {
     let pseudonym = |kind, id| context.pseudonyms.of(kind, id);
     let user = ruling.caller.user.proven();
     let caller = pb::Caller {

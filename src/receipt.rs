@@ -37,8 +37,12 @@ impl Pseudonyms {
             return Err(KeyTooShort(key.len()));
         }
         // The id says which key it was, and nothing about the key.
-        let key_id =
-            hex(&Sha256::new().chain_update(b"tollgate pseudonym key id\0").chain_update(&key).finalize()[..4]);
+        let key_id = hex(Sha256::new()
+            .chain_update(b"tollgate pseudonym key id\0")
+            .chain_update(&key)
+            .finalize()
+            .get(..4)
+            .unwrap_or_default());
         Ok(Self { key: Secret::new(key), key_id })
     }
 
@@ -56,7 +60,7 @@ impl Pseudonyms {
         mac.update(kind.as_str().as_bytes());
         mac.update(b"\0");
         mac.update(id.expose().as_bytes());
-        hex(&mac.finalize().into_bytes()[..PSEUDONYM_BYTES])
+        hex(mac.finalize().into_bytes().get(..PSEUDONYM_BYTES).unwrap_or_default())
     }
 
     /// Which key it is.

@@ -1,19 +1,12 @@
-//! Policy cases: what must come out, in the policies' own files.
+//! Policy cases as they are written: what is asked, and what must come out.
 //!
-//! A case describes a call as the proxy would, so it goes through the same facts, identity and gate as a real one. A case
-//! that names a reason fails when the verdict is right for another reason. What no case touches is named.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! They are data of the bundle; the gate runs them.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::Bundle;
 use super::documents::test;
 use super::problem::Place;
-use crate::facts::{Facts, Told};
-use crate::gate::{self, Context, Look, Plan};
-use crate::receipt::Pseudonyms;
 use crate::terms::{Mode, Reason};
 use crate::verdict::Verdict;
 
@@ -26,7 +19,8 @@ pub struct Case {
     pub place: Place,
     /// What is asked.
     pub asked: Asked,
-    expect: Expected,
+    /// What must come out.
+    pub expect: Expected,
 }
 
 /// A call as a case or a command line describes it.
@@ -48,36 +42,17 @@ pub struct Asked {
     pub headers: Vec<(String, String)>,
 }
 
+/// What must come out.
 #[derive(Debug, Clone)]
-struct Expected {
-    verdict: Verdict,
-    reason: Option<Reason>,
-    action: Option<String>,
-    mode: Option<Mode>,
-}
-
-/// What came of a case.
-#[derive(Debug)]
-pub struct Checked<'c> {
-    /// The case.
-    pub case: &'c Case,
-    /// What is not as expected; empty where the case passed.
-    pub differences: Vec<String>,
-    /// What was decided.
-    pub plan: Plan,
-}
-
-/// What the cases touch.
-#[derive(Debug, Default)]
-pub struct Coverage {
-    /// Actions that no case asks for.
-    pub actions: Vec<String>,
-    /// Contracts that no case is granted by.
-    pub contracts: Vec<String>,
-    /// How many actions there are.
-    pub all_actions: usize,
-    /// How many contracts there are.
-    pub all_contracts: usize,
+pub struct Expected {
+    /// The verdict of the rules.
+    pub verdict: Verdict,
+    /// Why, where the case says so.
+    pub reason: Option<Reason>,
+    /// Which action it is, where the case says so.
+    pub action: Option<String>,
+    /// Whether it is carried out, where the case says so.
+    pub mode: Option<Mode>,
 }
 
 impl From<test::Case> for Case {
@@ -101,78 +76,5 @@ impl From<test::Case> for Case {
             mode: expect.mode,
         };
         Self { name: typed.name.value, place: typed.name.place, asked, expect }
-    }
-}
-
-impl Asked {
-    /// What a bundle says of the call, with every rule that was looked at.
-    pub fn explain(&self, bundle: &Bundle) -> (Plan, Vec<Look>) {
-        let user = bundle.identity.user.as_ref();
-        let metadata = match (&self.claims, user) {
-            (Some(claims), Some(rule)) => {
-                BTreeMap::from([(rule.namespace.as_str(), json!({ rule.key.as_str(): claims }))])
-            }
-            _ => BTreeMap::new(),
-        };
-        let told = Told {
-            method: &self.method,
-            host: &self.host,
-            path: &self.path,
-            headers: self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect(),
-            principal: &self.workload,
-            metadata,
-        };
-        let pseudonyms = Pseudonyms::for_cases();
-        let now = self.now.unwrap_or(DEFAULT_NOW);
-        let context = Context { now, receipt: "case".to_owned(), trace_id: None, pseudonyms: &pseudonyms };
-        let mut trail = Vec::new();
-        let plan = gate::plan_with(bundle, &Facts::read(told), context, &mut trail);
-        (plan, trail)
-    }
-}
-
-/// 2026-01-01T00:00:00Z: a case without a time has the same answer on every day.
-const DEFAULT_NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
-
-/// Runs one case.
-pub fn check<'c>(bundle: &Bundle, case: &'c Case) -> Checked<'c> {
-    let (plan, _) = case.asked.explain(bundle);
-    let found = &plan.summary;
-    let mut differences = Vec::new();
-    let mut differ = |what: &str, expected: &str, found: &str| {
-        if expected != found {
-            differences.push(format!("{what}: expected `{expected}`, found `{found}`"));
-        }
-    };
-    differ("verdict", case.expect.verdict.as_str(), found.verdict.as_str());
-    if let Some(reason) = case.expect.reason {
-        differ("reason", reason.code(), found.reason.code());
-    }
-    if let Some(action) = &case.expect.action {
-        differ("action", action, &found.action);
-    }
-    if let Some(mode) = case.expect.mode {
-        differ("mode", mode.as_str(), found.mode.as_str());
-    }
-    Checked { case, differences, plan }
-}
-
-/// What the cases touch: an action by being asked for, a contract by granting.
-pub fn coverage(bundle: &Bundle, checked: &[Checked<'_>]) -> Coverage {
-    let actions: BTreeSet<&str> = checked.iter().map(|one| one.plan.summary.action.as_str()).collect();
-    let contracts: BTreeSet<&str> =
-        checked.iter().flat_map(|one| one.plan.record.contracts.iter().map(String::as_str)).collect();
-    let untouched = |name: &&str, touched: &BTreeSet<&str>| !touched.contains(name);
-    let all_actions: Vec<_> = bundle.catalog.actions().map(|(_, action)| action.name.as_str()).collect();
-    let all_contracts: Vec<_> = bundle.contracts.iter().map(|contract| contract.name.as_str()).collect();
-    Coverage {
-        actions: all_actions.iter().filter(|name| untouched(name, &actions)).map(|name| (*name).to_owned()).collect(),
-        contracts: all_contracts
-            .iter()
-            .filter(|name| untouched(name, &contracts))
-            .map(|name| (*name).to_owned())
-            .collect(),
-        all_actions: all_actions.len(),
-        all_contracts: all_contracts.len(),
     }
 }

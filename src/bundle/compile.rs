@@ -9,11 +9,11 @@ mod service;
 
 use std::collections::HashMap;
 
+use super::Bundle;
 use super::cases::Case;
 use super::documents::{Body, Document};
 use super::problem::{Place, Problem, Problems};
 use super::read::Spanned;
-use super::{Bundle, cases};
 use crate::catalog::Catalog;
 use crate::contract::Contracts;
 use crate::terms::{ActionName, Mode, Name};
@@ -49,7 +49,7 @@ pub(super) fn compile(
         .into_iter()
         .filter_map(|(name, owner, contract)| compiler.compile(name, owner, contract, problems))
         .collect();
-    let cases = sorted.tests.into_iter().flat_map(|test| test.cases).map(cases::Case::from).collect();
+    let cases = sorted.tests.into_iter().flat_map(|test| test.cases).map(Case::from).collect();
     let contracts = Contracts::new(contracts, &catalog);
     (Bundle { digest, mode, identity, catalog, contracts }, cases)
 }

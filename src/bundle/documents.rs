@@ -77,11 +77,11 @@ impl Read for Reason {
 
 impl Read for Duration {
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
-        let parsed = node.text().and_then(|text| humantime::parse_duration(text).ok());
-        if parsed.is_none() {
-            problems.push(expected("a duration such as `5m`, `1h` or `30d`", node));
+        if let Some(Ok(duration)) = node.text().map(humantime::parse_duration) {
+            return Some(duration);
         }
-        parsed
+        problems.push(expected("a duration such as `5m`, `1h` or `30d`", node));
+        None
     }
 
     fn schema() -> Value {
@@ -209,12 +209,16 @@ fn known_kind(kind: Spanned<String>, problems: &mut Problems) -> Option<String> 
     None
 }
 
-fn with_header(kind: &str, about: &str, mut body: Value) -> Value {
-    body["description"] = Value::from(about.trim());
-    body["properties"]["apiVersion"] = json!({ "const": API_VERSION });
-    body["properties"]["kind"] = json!({ "const": kind });
-    body["properties"]["metadata"] = Metadata::schema();
-    let required = body["required"].as_array().cloned().unwrap_or_default();
-    body["required"] = ["apiVersion", "kind", "metadata"].into_iter().map(Value::from).chain(required).collect();
-    body
+fn with_header(kind: &str, about: &str, body: Value) -> Value {
+    let Value::Object(mut body) = body else { return body };
+    body.insert("description".to_owned(), Value::from(about.trim()));
+    if let Some(Value::Object(properties)) = body.get_mut("properties") {
+        properties.insert("apiVersion".to_owned(), json!({ "const": API_VERSION }));
+        properties.insert("kind".to_owned(), json!({ "const": kind }));
+        properties.insert("metadata".to_owned(), Metadata::schema());
+    }
+    if let Some(Value::Array(required)) = body.get_mut("required") {
+        required.splice(0..0, ["apiVersion", "kind", "metadata"].map(Value::from));
+    }
+    Value::Object(body)
 }

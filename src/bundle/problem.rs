@@ -109,7 +109,7 @@ impl Place {
         let offset = |chars: usize| text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at);
         let start = offset(self.chars.start);
         // A mapping's place is its first line.
-        let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+        let line_end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| start + at);
         start..offset(self.chars.end.max(self.chars.start + 1)).min(line_end.max(start))
     }
 }

@@ -95,28 +95,27 @@ impl<K: Read, V: Read> Read for MapOf<K, V> {
 pub(super) struct Json(pub(super) Value);
 
 impl Read for Json {
-    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
-        let value = match &node.kind {
-            Kind::Null => Value::Null,
-            Kind::Scalar { text, plain: true } => {
-                serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str()))
-            }
-            Kind::Scalar { text, plain: false } => Value::from(text.as_str()),
-            Kind::List(list) => {
-                list.iter().map(|one| Self::read(one, problems).map(|one| one.0)).collect::<Option<_>>()?
-            }
-            Kind::Map(map) => {
-                let entry =
-                    |(key, value): &(Node, Node)| Some((key.text()?.to_owned(), Self::read(value, problems)?.0));
-                Value::Object(map.iter().map(entry).collect::<Option<_>>()?)
-            }
-        };
-        Some(Self(value))
+    fn read(node: &Node, _: &mut Problems) -> Option<Self> {
+        to_json(node).map(Self)
     }
 
     fn schema() -> Value {
         json!({})
     }
+}
+
+/// What is written without quotes is what JSON reads in it; all else is text.
+fn to_json(node: &Node) -> Option<Value> {
+    Some(match &node.kind {
+        Kind::Null => Value::Null,
+        Kind::Scalar { text, plain: true } => serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str())),
+        Kind::Scalar { text, plain: false } => Value::from(text.as_str()),
+        Kind::List(list) => list.iter().map(to_json).collect::<Option<_>>()?,
+        Kind::Map(map) => {
+            let entry = |(key, value): &(Node, Node)| Some((key.text()?.to_owned(), to_json(value)?));
+            Value::Object(map.iter().map(entry).collect::<Option<_>>()?)
+        }
+    })
 }
 
 impl Read for String {

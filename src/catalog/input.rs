@@ -174,12 +174,18 @@ fn read_value(kind: InputKind, text: &str, currency: Option<&str>) -> Result<Val
                 MoneyUnit::Major => Money::try_new(text, currency),
                 MoneyUnit::Minor => Money::try_from_minor(text, currency),
             };
-            money.ok().filter(|money| money.amount >= min).map(Value::Money).ok_or(invalid)
+            match money {
+                Ok(money) if money.amount >= min => Ok(Value::Money(money)),
+                _ => Err(invalid),
+            }
         }
     }
 }
 
 /// The one spelling of a number: no `+`, no leading zeros, no `-0`.
 fn read_integer(text: &str) -> Option<i64> {
-    text.parse::<i64>().ok().filter(|number| number.to_string() == text)
+    match text.parse::<i64>() {
+        Ok(number) if number.to_string() == text => Some(number),
+        _ => None,
+    }
 }

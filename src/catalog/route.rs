@@ -54,7 +54,8 @@ const MAX_SEGMENTS: usize = 32;
 impl Method {
     /// The method whose routes a request is matched against.
     pub fn of_request(text: &str) -> Option<Self> {
-        if text == "HEAD" { Some(Self::Get) } else { text.parse().ok() }
+        let text = if text == "HEAD" { "GET" } else { text };
+        Self::ALL.iter().copied().find(|method| method.as_str() == text)
     }
 }
 
@@ -95,8 +96,10 @@ impl FromStr for Template {
         let template = Self { segments };
         let mut names: Vec<_> = template.params().collect();
         names.sort_unstable();
-        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(invalid(format!("the parameter `{}` stands in it twice", twice[0])));
+        if let Some(twice) =
+            names.iter().zip(names.iter().skip(1)).find_map(|(one, next)| (one == next).then_some(*one))
+        {
+            return Err(invalid(format!("the parameter `{twice}` stands in it twice")));
         }
         // A literal must be able to match: it is checked as a request's path is, and compared decoded.
         let example: String = template

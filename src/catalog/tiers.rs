@@ -34,11 +34,13 @@ pub struct Assurance {
 
 impl Tiers {
     /// What a tier demands.
+    #[expect(clippy::indexing_slicing, reason = "there are as many demands as tiers")]
     pub const fn demands(&self, tier: Tier) -> &Demands {
         &self.demands[tier as usize]
     }
 
     /// Replaces what a tier demands.
+    #[expect(clippy::indexing_slicing, reason = "there are as many demands as tiers")]
     pub fn set(&mut self, tier: Tier, demands: Demands) {
         self.demands[tier as usize] = demands;
     }

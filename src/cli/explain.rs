@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Outcome, Output, policies};
 use crate::bundle::Asked;
-use crate::gate::{Look, Plan};
+use crate::gate::{Look, Plan, cases};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome> {
         }
         None => asked(args)?,
     };
-    let (plan, trail) = asked.explain(&policies.loaded.bundle);
+    let (plan, trail) = cases::explain(&policies.loaded.bundle, &asked);
     match args.output {
         Output::Json => print_json(&plan, &trail, out)?,
         Output::Text => print_text(&asked, &plan, &trail, out)?,

@@ -61,7 +61,7 @@ fn print_problems(problems: &Problems, output: Output, out: &mut impl Write) -> 
 fn problem_json(problem: &Problem) -> Value {
     let place = problem.place.as_ref();
     json!({
-        "file": place.map(|place| place.file()),
+        "file": place.map(bundle::Place::file),
         "line": place.map(|place| place.line),
         "column": place.map(|place| place.column),
         "message": problem.message,

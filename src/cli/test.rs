@@ -7,7 +7,8 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{Outcome, Output, explain, policies};
-use crate::bundle::{self, Bundle, Checked, Coverage};
+use crate::bundle::Bundle;
+use crate::gate::cases::{self, Checked, Coverage};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -31,8 +32,8 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome> {
         Err(outcome) => return Ok(outcome),
     };
     let bundle = &policies.loaded.bundle;
-    let checked: Vec<_> = policies.loaded.cases.iter().map(|case| bundle::check(bundle, case)).collect();
-    let coverage = bundle::coverage(bundle, &checked);
+    let checked: Vec<_> = policies.loaded.cases.iter().map(|case| cases::check(bundle, case)).collect();
+    let coverage = cases::coverage(bundle, &checked);
     let failed = checked.iter().filter(|one| !one.differences.is_empty()).count();
     match args.output {
         Output::Json => print_json(&checked, &coverage, out)?,
@@ -64,7 +65,7 @@ fn print_text(
         for difference in &one.differences {
             writeln!(out, "        {difference}")?;
         }
-        let (_, trail) = one.case.asked.explain(bundle);
+        let (_, trail) = cases::explain(bundle, &one.case.asked);
         explain::print_trail(&trail, "          ", out)?;
     }
     let failed = checked.iter().filter(|one| !one.differences.is_empty()).count();

@@ -161,17 +161,15 @@ fn denied(refusal: &Refusal, form: &Form, summary: Option<&Summary>, is_grpc: bo
 
 /// RFC 9457.
 fn problem(refusal: &Refusal, form: &Form, receipt: Option<&str>) -> String {
-    let mut problem = json!({
+    let problem = json!({
         "type": format!("urn:tollgate:reason:{}", refusal.reason.code()),
         "title": form.title,
         "status": form.http,
         "detail": refusal.reason.detail(),
         "reason": refusal.reason.code(),
         "next": form.next,
+        "receipt": receipt,
     });
-    if let Some(receipt) = receipt {
-        problem["receipt"] = receipt.into();
-    }
     problem.to_string()
 }
 
@@ -189,7 +187,7 @@ fn challenge(refusal: &Refusal, form: &Form) -> Option<String> {
         acr.join(" ")
     );
     if let Some(max_age) = max_age {
-        text.push_str(&format!(", max_age=\"{}\"", max_age.as_secs()));
+        text.extend([", max_age=\"", &max_age.as_secs().to_string(), "\""]);
     }
     Some(text)
 }

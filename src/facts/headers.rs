@@ -47,8 +47,10 @@ impl<'a> Headers<'a> {
 
     /// The joined value of a header, by its lower-case name.
     pub fn value(&self, name: &str) -> Option<&str> {
-        let at = self.entries.binary_search_by(|(one, _)| one.as_ref().cmp(name)).ok()?;
-        self.entries.get(at).map(|(_, value)| value.as_ref())
+        match self.entries.binary_search_by(|(one, _)| one.as_ref().cmp(name)) {
+            Ok(at) => self.entries.get(at).map(|(_, value)| value.as_ref()),
+            Err(_) => None,
+        }
     }
 
     /// The one value of a header that a rule reads; `None` where it is absent.

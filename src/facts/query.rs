@@ -74,7 +74,7 @@ fn read_pair(raw: &str) -> Result<Pair<'_>, Reason> {
 /// Whether some framework would read `given` as the parameter `name`: in another case, or as the first of an array.
 fn is_a_spelling_of(given: &str, name: &str) -> bool {
     match given.as_bytes().split_at_checked(name.len()) {
-        Some((start, rest)) => start.eq_ignore_ascii_case(name.as_bytes()) && (rest.is_empty() || rest[0] == b'['),
+        Some((start, rest)) => start.eq_ignore_ascii_case(name.as_bytes()) && rest.first().is_none_or(|b| *b == b'['),
         None => false,
     }
 }

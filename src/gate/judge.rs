@@ -115,12 +115,16 @@ fn object<'b>(
 
     let inputs = read_inputs(action, route, target, facts, &params);
     objections.add(inputs.as_ref().err().copied(), "inputs", trail, || format!("{} declared", route.inputs.len()));
-    let inputs = inputs.unwrap_or_default();
-    let limits = action.limits.iter().try_for_each(|limit| limit.check(&inputs));
-    objections.add(limits.err(), "limits of the action", trail, || join(&action.limits));
+    // Where the inputs cannot be read there is an objection already; what limits would say of nothing is no news.
+    #[expect(clippy::disallowed_methods, reason = "the error became an objection above")]
+    let inputs = inputs.as_ref().ok();
+    if let Some(inputs) = inputs {
+        let limits = action.limits.iter().try_for_each(|limit| limit.check(inputs));
+        objections.add(limits.err(), "limits of the action", trail, || join(&action.limits));
+    }
 
     resolve_purpose(bundle, id, ruling);
-    weigh_contracts(bundle, (id, action, &inputs), ruling, &mut objections, trail);
+    weigh_contracts(bundle, (id, action, inputs), ruling, &mut objections, trail);
     weigh_demands(action, demands, ruling, now, &mut objections, trail);
     objections.list
 }
@@ -164,7 +168,7 @@ fn resolve_purpose<'b>(bundle: &'b Bundle, id: ActionId, ruling: &mut Ruling<'b>
 /// Everyone behind the call must be covered by a contract whose grant holds.
 fn weigh_contracts<'b>(
     bundle: &'b Bundle,
-    (id, action, inputs): (ActionId, &'b Action, &Inputs),
+    (id, action, inputs): (ActionId, &'b Action, Option<&Inputs>),
     ruling: &mut Ruling<'b>,
     objections: &mut Objections,
     trail: &mut impl Trail,
@@ -206,14 +210,14 @@ fn weigh_contracts<'b>(
 }
 
 /// Whether a contract that is about the caller grants this call.
-fn check(contract: &Contract, action: &Action, inputs: &Inputs, ruling: &Ruling<'_>) -> Result<(), Reason> {
+fn check(contract: &Contract, action: &Action, inputs: Option<&Inputs>, ruling: &Ruling<'_>) -> Result<(), Reason> {
     if ruling.caller.purpose == Declared::Unclear {
         return Err(Reason::PurposeUndeclared);
     }
     if !contract.is_for(ruling.purpose.as_ref()) {
         return Err(Reason::ContractPurpose);
     }
-    contract.check_limits(&action.name, inputs)
+    inputs.map_or(Ok(()), |inputs| contract.check_limits(&action.name, inputs))
 }
 
 /// Why those who are missing are: because of the contracts that would have covered them, where these would have covered all

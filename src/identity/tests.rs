@@ -32,6 +32,7 @@ fn identity() -> Identity {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "calls read better")]
 fn caller(principal: &str, headers: &[(&str, &str)], claims: Value) -> Caller {
     let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     let metadata =

@@ -77,7 +77,7 @@ fn read_value(text: &str) -> Result<(String, &str), &'static str> {
     let mut chars = quoted.char_indices();
     while let Some((at, c)) = chars.next() {
         match c {
-            '"' => return Ok((value, &quoted[at + 1..])),
+            '"' => return Ok((value, quoted.get(at + 1..).unwrap_or_default())),
             '\\' => value.extend(chars.next().map(|(_, escaped)| escaped)),
             _ => value.push(c),
         }

@@ -1,5 +1,13 @@
 //! What the ledger keeps, cuts off, refuses and reports. What it survives is tested with real processes in `tests/it/`.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::string_slice,
+    clippy::cast_possible_truncation,
+    clippy::needless_for_each,
+    reason = "tests start threads and take text apart as they like"
+)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::OwnedFd;

@@ -1,5 +1,13 @@
 //! The folder as the kubelet, editors and scripts really change it.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::string_slice,
+    clippy::cast_possible_truncation,
+    clippy::needless_for_each,
+    reason = "tests start threads and take text apart as they like"
+)]
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;

@@ -120,8 +120,12 @@ impl TraceParent {
         if !sound || (version == "00" && parts.next().is_some()) {
             return None;
         }
-        let (trace, span) = (TraceId::from_hex(trace).ok()?, SpanId::from_hex(span).ok()?);
-        let sampled = u8::from_str_radix(flags, 16).ok()? & 1 == 1;
+        let (Ok(trace), Ok(span), Ok(flags)) =
+            (TraceId::from_hex(trace), SpanId::from_hex(span), u8::from_str_radix(flags, 16))
+        else {
+            return None;
+        };
+        let sampled = flags & 1 == 1;
         (trace != TraceId::INVALID && span != SpanId::INVALID).then_some(Self { trace, span, sampled })
     }
 

@@ -55,7 +55,7 @@ impl SpiffeId {
 
     /// Whether the id belongs to this trust domain.
     pub fn is_of(&self, domain: &TrustDomain) -> bool {
-        self.0[SCHEME.len()..].split('/').next() == Some(domain.0.as_str())
+        self.0.strip_prefix(SCHEME).and_then(|rest| rest.split('/').next()) == Some(domain.0.as_str())
     }
 }
 

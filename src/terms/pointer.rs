@@ -10,6 +10,11 @@ use super::InvalidTerm;
 pub struct Pointer(String);
 
 impl Pointer {
+    /// The pointer to a key of the outermost object.
+    pub fn to_key(key: &str) -> Self {
+        Self(format!("/{}", key.replace('~', "~0").replace('/', "~1")))
+    }
+
     /// The pointer as it is written, which is what `serde_json::Value::pointer` takes.
     pub fn as_str(&self) -> &str {
         &self.0

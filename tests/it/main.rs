@@ -1,3 +1,25 @@
-//! Tests of the parts as they are used: through their public interface, with real processes, files and sockets.
+//! The service as others meet it: over its ports, as a process, on its disk, on its command line.
+//!
+//! One binary for all of it, so that it is linked once.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::needless_for_each,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a test that cannot go on says so, and starts what it needs"
+)]
+
+mod answers;
+mod commands;
+mod faults;
 mod ledger;
+mod policies;
+mod process;
+mod support;
+mod tidy;
+mod traces;

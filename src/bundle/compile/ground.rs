@@ -84,15 +84,15 @@ fn user(typed: User, problems: &mut Problems) -> Option<UserRule> {
         map.as_ref().and_then(|map| given(map).clone())
     };
     // The names that OpenID Connect and RFC 8693 give them.
-    let standard = |name: &str| name.parse::<Pointer>().ok();
+    let standard = |name| Some(Pointer::to_key(name));
     Some(UserRule {
         namespace: namespace.to_owned(),
         key: key.to_owned(),
-        id: claim(|map| &map.id).or_else(|| standard("/sub"))?,
+        id: claim(|map| &map.id).unwrap_or_else(|| Pointer::to_key("sub")),
         roles: claim(|map| &map.roles),
-        actor: claim(|map| &map.actor).or_else(|| standard("/act")),
-        acr: claim(|map| &map.acr).or_else(|| standard("/acr")),
-        auth_time: claim(|map| &map.auth_time).or_else(|| standard("/auth_time")),
+        actor: claim(|map| &map.actor).or_else(|| standard("act")),
+        acr: claim(|map| &map.acr).or_else(|| standard("acr")),
+        auth_time: claim(|map| &map.auth_time).or_else(|| standard("auth_time")),
         purpose: claim(|map| &map.purpose),
     })
 }

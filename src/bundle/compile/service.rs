@@ -58,7 +58,7 @@ impl<'p> Compiler<'p> {
 
     fn check_host(&mut self, host: &Spanned<String>, others: &[String]) {
         let plain = host.strip_prefix("*.").unwrap_or(host);
-        if Host::read(plain).map(|read| read.as_str() == plain) != Ok(true) {
+        if !Host::read(plain).is_ok_and(|read| read.as_str() == plain) {
             let problem = Problem::at(&host.place, format!("`{}` is not a host", host.value));
             self.problems.push(problem.help("a name in lower case without port, or `*.` and a name"));
         }

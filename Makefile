@@ -1,0 +1,38 @@
+# `make demo` shows what Tollgate does, `make test` shows that it does it. Both install what they need into .tools/.
+CARGO ?= cargo
+PATH := $(CURDIR)/.tools/bin:$(PATH)
+DENY := 0.20.2
+
+.PHONY: demo test lint fmt bench docs deny envoy help
+
+help: ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
+
+demo: envoy ## build, start Envoy, Tollgate and sample services, drive journeys, print what became of them
+	$(CARGO) run --release --quiet -- demo
+
+test: envoy ## run all tests, those with the real Envoy too
+	$(CARGO) test --quiet
+
+lint: ## formatting and lints, warnings are errors
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --quiet -- -D warnings
+
+fmt: ## format the sources
+	$(CARGO) fmt
+
+bench: envoy ## measure checks against a server that answers without looking (about ten minutes)
+	$(CARGO) bench --bench check
+
+docs: ## write the generated pages anew and build the API documentation
+	UPDATE_DOCS=1 $(CARGO) test --quiet --test it docs
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --quiet
+
+deny: .tools/bin/cargo-deny ## licences, sources and duplicate versions of what we stand on
+	cargo-deny --log-level error check licenses bans sources
+
+envoy: ## fetch the pinned Envoy
+	@scripts/fetch-envoy
+
+.tools/bin/cargo-deny:
+	$(CARGO) install cargo-deny --version $(DENY) --locked --debug --quiet --root .tools --target-dir .tools/target

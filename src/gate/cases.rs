@@ -1,0 +1,107 @@
+//! Runs policy cases, and explains single calls.
+//!
+//! A case describes a call as the proxy would, so it goes through the same facts, identity and gate as a real one. A case
+//! that names a reason fails when the verdict is right for another reason. What no case touches is named.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{Context, Look, Plan, plan_with};
+use crate::bundle::{Asked, Bundle, Case};
+use crate::facts::{Facts, Told};
+use crate::receipt::Pseudonyms;
+
+/// What came of a case.
+#[derive(Debug)]
+pub struct Checked<'c> {
+    /// The case.
+    pub case: &'c Case,
+    /// What is not as expected; empty where the case passed.
+    pub differences: Vec<String>,
+    /// What was decided.
+    pub plan: Plan,
+}
+
+/// What the cases touch.
+#[derive(Debug, Default)]
+pub struct Coverage {
+    /// Actions that no case asks for.
+    pub actions: Vec<String>,
+    /// Contracts that no case is granted by.
+    pub contracts: Vec<String>,
+    /// How many actions there are.
+    pub all_actions: usize,
+    /// How many contracts there are.
+    pub all_contracts: usize,
+}
+
+/// What a bundle says of a call, with every rule that was looked at.
+pub fn explain(bundle: &Bundle, asked: &Asked) -> (Plan, Vec<Look>) {
+    let user = bundle.identity.user.as_ref();
+    let metadata = match (&asked.claims, user) {
+        (Some(claims), Some(rule)) => BTreeMap::from([(rule.namespace.as_str(), json!({ rule.key.as_str(): claims }))]),
+        _ => BTreeMap::new(),
+    };
+    let told = Told {
+        method: &asked.method,
+        host: &asked.host,
+        path: &asked.path,
+        headers: asked.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect(),
+        principal: &asked.workload,
+        metadata,
+    };
+    let pseudonyms = Pseudonyms::for_cases();
+    let now = asked.now.unwrap_or(DEFAULT_NOW);
+    let context = Context { now, receipt: "case".to_owned(), trace_id: None, pseudonyms: &pseudonyms };
+    let mut trail = Vec::new();
+    let plan = plan_with(bundle, &Facts::read(told), &context, &mut trail);
+    (plan, trail)
+}
+
+/// 2026-01-01T00:00:00Z: a case without a time has the same answer on every day.
+const DEFAULT_NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
+/// Runs one case.
+pub fn check<'c>(bundle: &Bundle, case: &'c Case) -> Checked<'c> {
+    let (plan, _) = explain(bundle, &case.asked);
+    let found = &plan.summary;
+    let mut differences = Vec::new();
+    let mut differ = |what: &str, expected: &str, found: &str| {
+        if expected != found {
+            differences.push(format!("{what}: expected `{expected}`, found `{found}`"));
+        }
+    };
+    differ("verdict", case.expect.verdict.as_str(), found.verdict.as_str());
+    if let Some(reason) = case.expect.reason {
+        differ("reason", reason.code(), found.reason.code());
+    }
+    if let Some(action) = &case.expect.action {
+        differ("action", action, &found.action);
+    }
+    if let Some(mode) = case.expect.mode {
+        differ("mode", mode.as_str(), found.mode.as_str());
+    }
+    Checked { case, differences, plan }
+}
+
+/// What the cases touch: an action by being asked for, a contract by granting.
+pub fn coverage(bundle: &Bundle, checked: &[Checked<'_>]) -> Coverage {
+    let actions: BTreeSet<&str> = checked.iter().map(|one| one.plan.summary.action.as_str()).collect();
+    let contracts: BTreeSet<&str> =
+        checked.iter().flat_map(|one| one.plan.record.contracts.iter().map(String::as_str)).collect();
+    let untouched = |name: &&str, touched: &BTreeSet<&str>| !touched.contains(name);
+    let all_actions: Vec<_> = bundle.catalog.actions().map(|(_, action)| action.name.as_str()).collect();
+    let all_contracts: Vec<_> = bundle.contracts.iter().map(|contract| contract.name.as_str()).collect();
+    Coverage {
+        actions: all_actions.iter().filter(|name| untouched(name, &actions)).map(|name| (*name).to_owned()).collect(),
+        contracts: all_contracts
+            .iter()
+            .filter(|name| untouched(name, &contracts))
+            .map(|name| (*name).to_owned())
+            .collect(),
+        all_actions: all_actions.len(),
+        all_contracts: all_contracts.len(),
+    }
+}

@@ -1,0 +1,128 @@
+//! The commands that people type, on the shipped policies and on broken ones.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+use crate::support::{DESK, shipped};
+
+fn tollgate(args: &[&str]) -> Output {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Command::new(env!("CARGO_BIN_EXE_tollgate")).args(args).current_dir(root).output().unwrap()
+}
+
+#[track_caller]
+fn says(args: &[&str], status: i32, parts: &[&str]) -> String {
+    let output = tollgate(args);
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(status), "{args:?}: {said}");
+    for part in parts {
+        assert!(said.contains(part), "{part:?} in what {args:?} says: {said}");
+    }
+    said
+}
+
+fn broken() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for file in fs::read_dir(shipped()).unwrap() {
+        let file = file.unwrap().path();
+        let mut text = fs::read_to_string(&file).unwrap();
+        if file.ends_with("contracts.yaml") {
+            text = text.replace("  ticket.reply:\n", "  ticket.repyl:\n");
+        }
+        fs::write(folder.path().join(file.file_name().unwrap()), text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn validate_says_good_or_everything_that_is_wrong() {
+    says(&["validate"], 0, &["good: 14 actions, 6 contracts", "digest"]);
+    says(&["validate", "--output", "json"], 0, &["\"good\": true"]);
+    let folder = broken();
+    let path = folder.path().to_str().unwrap();
+    says(
+        &["validate", path],
+        1,
+        &["no service has an action `ticket.repyl`", "contracts.yaml:", "help: did you mean `ticket.reply`?"],
+    );
+    says(&["validate", path, "--output", "json"], 1, &["\"line\"", "\"help\": \"did you mean"]);
+    says(&["validate", "/nowhere"], 3, &["cannot read `/nowhere`", "help: name a folder"]);
+}
+
+#[test]
+fn test_runs_the_cases_and_names_what_none_touches() {
+    says(&["test", "policies", "--require-coverage"], 0, &["0 failed", "touched: 14 of 14 actions, 6 of 6 contracts"]);
+    let folder = TempDir::new().unwrap();
+    for name in ["00-ground.yaml", "services.yaml", "contracts.yaml"] {
+        fs::copy(shipped().join(name), folder.path().join(name)).unwrap();
+    }
+    let path = folder.path().to_str().unwrap();
+    says(
+        &["test", path],
+        1,
+        &[
+            "0 passed, 0 failed",
+            "no case asks for: contact.update",
+            "no case is granted by: support-desk",
+            "add a `Test` document",
+        ],
+    );
+    let case = "apiVersion: tollgate.dev/v1alpha1\nkind: Test\nmetadata: { name: t }\ncases:\n  - name: wrong on purpose\n    request: { method: GET, host: api.shop.example, path: /v1/orders/7 }\n    expect: { verdict: deny, reason: contract.none }\n";
+    fs::write(folder.path().join("t.yaml"), case).unwrap();
+    says(
+        &["test", path],
+        1,
+        &["FAILED  wrong on purpose", "t.yaml:5:11", "reason: expected `contract.none`, found `caller.unknown`"],
+    );
+    fs::write(folder.path().join("t.yaml"), case.replace("contract.none", "caller.unknown")).unwrap();
+    says(&["test", path], 0, &["1 passed, 0 failed"]);
+    says(&["test", path, "--require-coverage"], 1, &["no case asks for"]);
+    says(&["test", path, "--output", "json"], 0, &["\"untouched\"", "\"passed\": true"]);
+}
+
+#[test]
+fn explain_shows_every_rule_that_was_looked_at() {
+    let claims = r#"{"sub":"a","roles":["support-agent"]}"#;
+    let target = "api.shop.example/v1/orders/7";
+    says(
+        &["explain", "GET", target, "--workload", DESK, "--claims", claims],
+        0,
+        &[
+            "allow (granted)",
+            "contract `support-desk` of cx-platform@shop.example",
+            "does not apply",
+            "it covers workload, user",
+        ],
+    );
+    says(
+        &["explain", "GET", target, "--workload", DESK, "-H", "tollgate-purpose: marketing", "--claims", claims],
+        0,
+        &["deny (contract.purpose)"],
+    );
+    says(&["explain", "GET", "api.shop.example/v1//x"], 0, &["deny (path.empty_segment)", "canonical request"]);
+    says(
+        &["explain", "--case", "what is on trial passes, and is recorded"],
+        0,
+        &["only observed: the call would pass"],
+    );
+    says(&["explain", "GET", target, "--output", "json"], 0, &["\"reason\": \"caller.unknown\""]);
+    says(&["explain", "--case", "no such"], 1, &["there is no case named `no such`"]);
+    says(&["explain", "GET", "api.shop.example"], 1, &["has no path"]);
+    says(&["explain"], 2, &["HOST/PATH"]);
+}
+
+#[test]
+fn schema_and_completions_and_help_are_printed() {
+    let schema = tollgate(&["schema"]).stdout;
+    let schema: serde_json::Value = serde_json::from_slice(&schema).unwrap();
+    assert_eq!(schema["oneOf"].as_array().unwrap().len(), 6);
+    for shell in ["bash", "zsh", "fish"] {
+        says(&["completions", shell], 0, &["validate"]);
+    }
+    says(&["--help"], 0, &["serve", "validate", "test", "explain", "schema", "completions"]);
+    says(&[], 2, &["Usage"]);
+    says(&["valdate"], 2, &["validate"]);
+}

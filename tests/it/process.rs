@@ -1,0 +1,174 @@
+//! `tollgate serve` as a process: its signals, its log, its end.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{Ask, Seen, records, seen, shipped};
+
+struct Process {
+    child: Child,
+    lines: mpsc::Receiver<Value>,
+    seen: Vec<Value>,
+}
+
+fn serve(folder: &TempDir, more: &[&str]) -> Process {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--health", "127.0.0.1:0", "--metrics", "127.0.0.1:0"])
+        .arg("--policies")
+        .arg(shipped())
+        .arg("--ledger")
+        .arg(folder.path().join("ledger"))
+        .args(more)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in stderr.lines().map_while(Result::ok) {
+            let parsed = serde_json::from_str(&line).unwrap_or_else(|_| panic!("a line of the log is JSON: {line}"));
+            if sender.send(parsed).is_err() {
+                return;
+            }
+        }
+    });
+    Process { child, lines, seen: Vec::new() }
+}
+
+impl Process {
+    /// The first line, from the beginning, of which this is so.
+    fn line(&mut self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+        if let Some(line) = self.seen.iter().find(|line| is(line)) {
+            return line.clone();
+        }
+        loop {
+            let line = self
+                .lines
+                .recv_timeout(Duration::from_secs(10))
+                .unwrap_or_else(|_| panic!("waited for {what} among {:#?}", self.seen));
+            self.seen.push(line.clone());
+            if is(&line) {
+                return line;
+            }
+        }
+    }
+
+    fn address(&mut self, port: &str) -> String {
+        let line = self.line(port, |line| line["message"] == "listening" && line["port"] == port);
+        line["address"].as_str().unwrap().to_owned()
+    }
+
+    fn terminate(&self) {
+        assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn sigterm_is_followed_by_not_ready_then_serving_on_then_a_good_end() {
+    let folder = TempDir::new().unwrap();
+    let mut process = serve(&folder, &["--drain-delay", "600ms"]);
+    process.line("ready", |line| line["message"] == "ready");
+    let (address, health) = (process.address("ext_authz"), process.address("health"));
+    let mut client = AuthorizationClient::connect(format!("http://{address}")).await.unwrap();
+    let mut healths = {
+        let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{health}")).unwrap();
+        tonic_health::pb::health_client::HealthClient::new(endpoint.connect().await.unwrap())
+    };
+    assert_eq!(seen(&client.check(Ask::reset(0).to_wire()).await.map(tonic::Response::into_inner)), Seen::Allowed);
+    process.terminate();
+    process.line("draining", |line| line["message"] == "draining");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let status = healths
+        .check(tonic_health::pb::HealthCheckRequest { service: "readiness".into() })
+        .await
+        .unwrap()
+        .into_inner()
+        .status;
+    assert_eq!(status, crate::support::NOT_SERVING);
+    // Those who have not heard of it yet are still served, on new connections too.
+    let mut late = AuthorizationClient::connect(format!("http://{address}")).await.unwrap();
+    for client in [&mut client, &mut late] {
+        assert_eq!(seen(&client.check(Ask::order().to_wire()).await.map(tonic::Response::into_inner)), Seen::Allowed);
+    }
+    assert_eq!(process.child.wait().unwrap().code(), Some(0));
+    assert_eq!(records(&folder.path().join("ledger")).len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_in_force_is_said_at_start_and_again_after_a_restart_the_log_reads_on() {
+    let folder = TempDir::new().unwrap();
+    let key = folder.path().join("key");
+    std::fs::write(&key, [7; 32]).unwrap();
+    for round in 1..=2 {
+        let mut process = serve(&folder, &["--drain-delay", "0s", "--pseudonym-key", key.to_str().unwrap()]);
+        let said = process.line("effective configuration", |line| line["message"] == "effective configuration");
+        assert_eq!(
+            (said["max_check_time"].as_str(), said["error_answer"].as_str()),
+            (Some("150ms"), Some("grpc-status"))
+        );
+        process.line("ready", |line| line["message"] == "ready");
+        let address = process.address("ext_authz");
+        let mut client = AuthorizationClient::connect(format!("http://{address}")).await.unwrap();
+        client.check(Ask::reset(0).to_wire()).await.unwrap();
+        // Killed for real: what was answered as durable is there.
+        process.child.kill().unwrap();
+        process.child.wait().unwrap();
+        let records = records(&folder.path().join("ledger"));
+        assert_eq!(records.len(), round);
+        let users: std::collections::BTreeSet<_> =
+            records.iter().map(|record| record.caller.as_ref().unwrap().user.clone()).collect();
+        assert_eq!(users.len(), 1, "under one key a person has one name");
+    }
+}
+
+#[test]
+fn a_configuration_that_makes_no_sense_is_refused_whole_with_64() {
+    let folder = TempDir::new().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    command.args([
+        "serve",
+        "--policies",
+        "/nowhere",
+        "--trace-ratio",
+        "7",
+        "--max-check-time",
+        "0s",
+        "--otlp-endpoint",
+        "collector",
+    ]);
+    let output = command.arg("--ledger").arg(folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    let said = String::from_utf8(output.stderr).unwrap();
+    for wrong in ["there is no `/nowhere`", "--trace-ratio", "--max-check-time", "--otlp-endpoint"] {
+        assert!(said.contains(wrong), "{wrong} in {said}");
+    }
+}
+
+#[test]
+fn two_processes_never_share_a_ledger() {
+    let folder = TempDir::new().unwrap();
+    let mut first = serve(&folder, &[]);
+    first.line("ready", |line| line["message"] == "ready");
+    let output = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--health", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--policies"])
+        .arg(shipped())
+        .arg("--ledger")
+        .arg(folder.path().join("ledger"))
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("in use by another process"));
+}

@@ -1,0 +1,84 @@
+//! Spans, as a collector receives them.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use tollgate::config::Collector as Settings;
+use tonic::{Request, Response, Status};
+
+use crate::support::{Ask, Gate, Seen, Setup, seen};
+
+#[derive(Clone, Default)]
+struct Collector(Arc<Mutex<Vec<Span>>>);
+
+#[tonic::async_trait]
+impl TraceService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        let spans =
+            request.into_inner().resource_spans.into_iter().flat_map(|one| one.scope_spans).flat_map(|one| one.spans);
+        self.0.lock().unwrap().extend(spans);
+        Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+async fn collector() -> (Collector, String) {
+    let collector = Collector::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tonic::transport::Server::builder().add_service(TraceServiceServer::new(collector.clone()));
+    tokio::spawn(server.serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener)));
+    (collector, url)
+}
+
+fn traced(endpoint: String) -> Setup {
+    Setup { change: Box::new(|config| config.traces = Some(Settings { endpoint, ratio: 0.0 })), ..Setup::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_span_joins_the_callers_trace_and_what_is_critical_is_always_sent() {
+    let (collector, url) = collector().await;
+    let gate = Gate::start_with(traced(url)).await;
+    let with = |ask: Ask, traceparent: &'static str| Ask { headers: vec![("traceparent", traceparent)], ..ask };
+    let sampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let unsampled = "00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+    assert_eq!(seen(&gate.check(&with(Ask::order(), sampled)).await), Seen::Allowed);
+    assert_eq!(seen(&gate.check(&with(Ask::order(), unsampled)).await), Seen::Allowed);
+    assert_eq!(seen(&gate.check(&with(Ask::reset(0), unsampled)).await), Seen::Allowed);
+    assert_eq!(seen(&gate.check(&Ask::order()).await), Seen::Allowed);
+    let records = gate.end().await;
+    assert_eq!(tollgate::receipt::hex(&records[0].trace_id), "0af7651916cd43dd8448eb211c80319c");
+
+    let spans = collector.0.lock().unwrap().clone();
+    let trace_ids: Vec<_> = spans.iter().map(|span| tollgate::receipt::hex(&span.trace_id)).collect();
+    assert_eq!(
+        trace_ids,
+        ["0af7651916cd43dd8448eb211c80319c", "1af7651916cd43dd8448eb211c80319c"],
+        "one followed its caller, one is critical"
+    );
+    let span = &spans[0];
+    assert_eq!(
+        (span.name.as_str(), tollgate::receipt::hex(&span.parent_span_id)),
+        ("tollgate.check", "b7ad6b7169203331".to_owned())
+    );
+    let stages: Vec<_> = span.events.iter().map(|event| event.name.as_str()).collect();
+    assert_eq!(stages, ["read", "judged", "recorded"]);
+    let seen = format!("{spans:?}");
+    assert!(seen.contains("order.read") && seen.contains("credentials.reset") && !seen.contains("agent-7"), "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_is_not_there_is_not_felt() {
+    let gate = Gate::start_with(traced("http://127.0.0.1:1".into())).await;
+    let began = std::time::Instant::now();
+    for _ in 0..20 {
+        assert_eq!(seen(&gate.check(&Ask::reset(0)).await), Seen::Allowed);
+    }
+    assert!(began.elapsed() < Duration::from_secs(5));
+    gate.end().await;
+}
