@@ -9,10 +9,11 @@ help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
 
 demo: envoy ## build, start Envoy, Tollgate and sample services, drive journeys, print what became of them
-	$(CARGO) run --release --quiet -- demo
+	$(CARGO) build --release
+	target/release/tollgate demo
 
 test: envoy ## run all tests, those with the real Envoy too
-	$(CARGO) test --quiet
+	$(CARGO) test
 
 lint: ## formatting and lints, warnings are errors
 	$(CARGO) fmt --check

@@ -140,7 +140,10 @@ pub fn plan_with(bundle: &Bundle, facts: &Facts<'_>, context: &Context<'_>, trai
     let must_be_recorded = demanded > Durability::Async && bundle.mode == Mode::Enforce;
     let obligations = if passes { obligations::of(bundle, facts, &ruling, &summary) } else { Obligations::default() };
     Plan {
-        record: record(&ruling, &summary, demanded, context),
+        record: pb::Decision {
+            forged_headers: obligations::forged(facts),
+            ..record(&ruling, &summary, demanded, context)
+        },
         durability: if must_be_recorded { demanded } else { Durability::Async },
         summary,
         passes,
@@ -189,6 +192,7 @@ fn record(ruling: &Ruling<'_>, summary: &Summary, durability: Durability, contex
         contracts: ruling.contracts.iter().map(ToString::to_string).collect(),
         durability: pb::Durability::from(durability).into(),
         trace_id: context.trace_id.map(Vec::from).unwrap_or_default(),
+        forged_headers: Vec::new(),
         retain_seconds: ruling.retain.time.map(|time| time.as_secs()).unwrap_or_default(),
     }
 }

@@ -208,6 +208,8 @@ pub(super) use term;
 pub(super) struct Keys<'a> {
     node: &'a Node,
     known: &'static [&'static str],
+    /// Keys that are probably there under another spelling: they are not said to be missing, too.
+    meant: Vec<&'static str>,
 }
 
 impl<'a> Keys<'a> {
@@ -227,6 +229,7 @@ impl<'a> Keys<'a> {
                 return None;
             }
         };
+        let mut misspelled = Vec::new();
         for (key, name) in entries.iter().filter_map(|(key, _)| Some((key, key.text()?))) {
             if let Some((_, what)) = later.iter().find(|(one, _)| *one == name) {
                 problems.push(
@@ -236,12 +239,15 @@ impl<'a> Keys<'a> {
                 let problem = Problem::at(&key.place, format!("the key `{name}` is not known here"));
                 let all = known.iter().chain(later.iter().map(|(one, _)| one)).copied();
                 problems.push(match nearest(name, all) {
-                    Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+                    Some(meant) => {
+                        misspelled.push(meant);
+                        problem.help(format!("did you mean `{meant}`?"))
+                    }
                     None => problem.help(format!("known here: {}", listed(known))),
                 });
             }
         }
-        Some((Self { node, known }, entries))
+        Some((Self { node, known, meant: misspelled }, entries))
     }
 
     /// The value of a key that may be left out.
@@ -252,7 +258,7 @@ impl<'a> Keys<'a> {
 
     /// The value of a key that must be there.
     pub(super) fn required<T: Read>(&self, key: &'static str, problems: &mut Problems) -> Option<T> {
-        if self.value(key).is_none() {
+        if self.value(key).is_none() && !self.meant.contains(&key) {
             problems.push(Problem::at(&self.node.place, format!("the key `{key}` is missing here")));
         }
         self.optional(key, problems)

@@ -23,7 +23,7 @@ pub(super) fn load(
     output: Output,
     out: &mut impl Write,
 ) -> Result<std::result::Result<Policies, Outcome>> {
-    let files = match sources::read(folder) {
+    let mut files = match sources::read(folder) {
         Ok(files) => files,
         Err(error) => {
             let help = "name a folder with policies, such as `policies`";
@@ -34,6 +34,10 @@ pub(super) fn load(
             return Ok(Err(Outcome::CouldNotTell));
         }
     };
+    // The path as it can be opened from here; in a log it is the key of the ConfigMap.
+    if folder.is_dir() {
+        files.iter_mut().for_each(|file| file.name = folder.join(&file.name).display().to_string());
+    }
     match bundle::load(&files) {
         Ok(loaded) => Ok(Ok(Policies { loaded, files: files.len() })),
         Err(problems) => {

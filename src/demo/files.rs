@@ -50,12 +50,16 @@ pub fn replace(path: &Path, contents: impl AsRef<[u8]>) -> anyhow::Result<()> {
     fs::rename(&beside, path).with_context(|| format!("can't replace `{}`", path.display()))
 }
 
-/// Copies the files of a folder, and of the folders in it, to another folder.
+/// Copies the files of a folder, and of the folders in it, to another folder. What begins with a dot stays behind: an
+/// editor's files, and the folders that the links of a mounted `ConfigMap` lead to.
 pub fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
     private_folder(to)?;
     let entries = fs::read_dir(from).with_context(|| format!("can't read the folder `{}`", from.display()))?;
     for entry in entries {
         let entry = entry.with_context(|| format!("can't read the folder `{}`", from.display()))?;
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
         let (source, target) = (entry.path(), to.join(entry.file_name()));
         // Followed when it is a link: a mounted ConfigMap is made of links.
         let kind = fs::metadata(&source).with_context(|| format!("can't read `{}`", source.display()))?;

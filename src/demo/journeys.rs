@@ -147,6 +147,15 @@ pub(super) const STEPS: &[Step] = &[
     )
     .with(&[("tollgate-tier", "open"), ("x-envoy-auth-failure-mode-allowed", "true")]),
     Step::get(
+        "the same, forged with underscores",
+        SUPPORT_AGENT,
+        API,
+        ORDER,
+        allow("order.read", "personal").seen(&[], &[Seen::NoHeader("tollgate_tier"), Seen::NoHeader("x_channel")]),
+    )
+    .with(&[("tollgate_tier", "open"), ("x_channel", "app")])
+    .bare(),
+    Step::get(
         "support lists orders, query cut",
         SUPPORT_AGENT,
         API,

@@ -81,7 +81,11 @@ impl Tollgate {
         loop {
             process.still_runs().context("tollgate did not start")?;
             let ports = Ports::in_log(&process.logged()?);
-            if let Ports { listen: Some(listen), health: Some(health), metrics: Some(metrics), ready: true } = ports {
+            if let Some(problems) = ports.refused {
+                anyhow::bail!("tollgate refuses the policies: {problems}; its log is `{}`", options.log.display());
+            }
+            if let Ports { listen: Some(listen), health: Some(health), metrics: Some(metrics), ready: true, .. } = ports
+            {
                 return Ok(Self { process, options, listen, health, metrics });
             }
             if Instant::now() >= deadline {
@@ -145,12 +149,18 @@ struct Ports {
     metrics: Option<SocketAddr>,
     /// A bundle is in force.
     ready: bool,
+    /// What is wrong with the bundle.
+    refused: Option<String>,
 }
 
 impl Ports {
     fn in_log(log: &str) -> Self {
         let mut ports = Self::default();
         for event in json_lines::events(log) {
+            let problems = text(&event, "problems");
+            if !problems.is_empty() {
+                ports.refused = Some(problems.to_owned());
+            }
             match text(&event, "message") {
                 "ready" => ports.ready = true,
                 "listening" => ports.take(text(&event, "port"), text(&event, "address")),

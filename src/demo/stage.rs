@@ -50,20 +50,21 @@ pub(super) struct Stage {
 impl Stage {
     /// Builds the stage and says so on the way.
     pub(super) async fn build(config: &super::Config, out: &mut impl Write) -> anyhow::Result<Self> {
+        let policies = policies(config)?;
         let work = Work::take(&config.work)?;
         writeln!(out, "writing certificates, tokens and a copy of the policies to {}", work.shown("").display())?;
         let authority = Authority::try_new()?;
         let tokens = TokenIssuer::try_new(ISSUER)?;
         let credentials_by_workload = credentials(&authority, &work)?;
         let token_by_caller = sign(&tokens, &work)?;
-        files::copy_folder(&config.policies, &work.path("policies")).context("can't copy the policies")?;
+        files::copy_folder(&policies, &work.path("policies")).context("can't copy the policies")?;
 
         write!(out, "starting the sample services ")?;
         let upstream = Upstream::start().await?;
         writeln!(out, "at {}", upstream.address())?;
         write!(out, "starting tollgate ")?;
         out.flush()?;
-        let tollgate = Tollgate::start(&tollgate_options(config, &work)).await?;
+        let tollgate = Tollgate::start(&tollgate_options(config, &work)?).await?;
         writeln!(out, "at {}", tollgate.listen())?;
         write!(out, "starting envoy ")?;
         out.flush()?;
@@ -115,6 +116,31 @@ impl Stage {
     }
 }
 
+/// The folder to copy, if it is neither in the folder that is emptied nor around it.
+fn policies(config: &super::Config) -> anyhow::Result<PathBuf> {
+    let (policies, work) = (&config.policies, &config.work);
+    let from = policies.canonicalize().with_context(|| format!("can't find the policies `{}`", policies.display()))?;
+    let to = std::path::absolute(work).with_context(|| format!("can't make `{}` absolute", work.display()))?;
+    let to = without_links(&to);
+    anyhow::ensure!(
+        !from.starts_with(&to) && !to.starts_with(&from),
+        "the policies `{}` and the demo's folder `{}` lie in one another, and the demo empties its folder: copy the \
+         policies elsewhere",
+        policies.display(),
+        work.display()
+    );
+    Ok(from)
+}
+
+/// The path without symbolic links, as far as it is there.
+fn without_links(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(path), _, _) => path,
+        (Err(_), Some(parent), Some(name)) => without_links(parent).join(name),
+        _ => path.to_owned(),
+    }
+}
+
 fn credentials(authority: &Authority, work: &Work) -> anyhow::Result<BTreeMap<&'static str, Credentials>> {
     files::write(&work.path("pki/ca.pem"), authority.pem())?;
     let mut credentials_by_workload = BTreeMap::new();
@@ -141,9 +167,15 @@ fn sign(issuer: &TokenIssuer, work: &Work) -> anyhow::Result<BTreeMap<&'static s
     Ok(token_by_caller)
 }
 
-fn tollgate_options(config: &super::Config, work: &Work) -> service::Options {
+fn tollgate_options(config: &super::Config, work: &Work) -> anyhow::Result<service::Options> {
+    // In a file, so that people have the same pseudonyms after a restart.
+    let key = work.path("tollgate/pseudonym.key");
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).context("the system gives no random bytes")?;
+    files::write_secret(&key, random)?;
+    let key = key.display().to_string();
     let listen = work.socket().map_or_else(|| Address::Tcp(([127, 0, 0, 1], 0).into()), Address::Unix);
-    service::Options {
+    Ok(service::Options {
         binary: config.tollgate.clone(),
         policies: work.path("policies"),
         policies_poll: POLICIES_POLL,
@@ -151,8 +183,10 @@ fn tollgate_options(config: &super::Config, work: &Work) -> service::Options {
         ledger: ledger(work),
         log: work.path("tollgate/tollgate.log"),
         // A disk that syncs slowly is no reason for a demo to fail.
-        arguments: ["--max-check-time", "1s", "--drain-delay", "0s"].map(String::from).to_vec(),
-    }
+        arguments: ["--max-check-time", "1s", "--drain-delay", "0s", "--pseudonym-key", &key]
+            .map(String::from)
+            .to_vec(),
+    })
 }
 
 fn ledger(work: &Work) -> PathBuf {

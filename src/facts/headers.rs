@@ -16,6 +16,8 @@ pub struct Headers<'a> {
 
 /// Envoy's own default is 100; operators raise it now and then.
 const MAX_HEADERS: usize = 256;
+/// How the names of our own headers begin, with a dash or an underscore behind it.
+const OURS: &str = "tollgate";
 /// Envoy's own default is 60 KiB for all headers together.
 const MAX_BYTES: usize = 128 * 1024;
 
@@ -24,8 +26,13 @@ impl<'a> Headers<'a> {
     pub fn read(told: &[(&'a str, &'a [u8])]) -> (Self, Option<Reason>) {
         let bytes: usize = told.iter().map(|(name, value)| name.len() + value.len()).sum();
         let mut wrong = (told.len() > MAX_HEADERS || bytes > MAX_BYTES).then_some(Reason::RequestTooLarge);
-        let mut entries: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(told.len());
-        for (name, value) in told {
+        // Of what is too large no more is looked at than must be taken out of it.
+        let is_needed = |name: &str| {
+            wrong.is_none() || name.get(..OURS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OURS))
+        };
+        let needed: Vec<_> = told.iter().filter(|(name, _)| is_needed(name)).take(MAX_HEADERS).collect();
+        let mut entries: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(needed.len());
+        for (name, value) in needed {
             if !is_name(name) {
                 wrong = wrong.or(Some(Reason::HeaderMalformed));
             }

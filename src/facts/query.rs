@@ -71,10 +71,23 @@ fn read_pair(raw: &str) -> Result<Pair<'_>, Reason> {
     Ok(Pair { name, value, doubtful })
 }
 
-/// Whether some framework would read `given` as the parameter `name`: in another case, or as the first of an array.
+/// Whether some framework would read `given` as the parameter `name`: in another case, with blanks or controls around it,
+/// with `.`, `+` or a blank for `_`, or as the first of an array.
 fn is_a_spelling_of(given: &str, name: &str) -> bool {
+    let given = given.trim_matches(|c: char| c.is_whitespace() || c.is_control() || c == '+');
     match given.as_bytes().split_at_checked(name.len()) {
-        Some((start, rest)) => start.eq_ignore_ascii_case(name.as_bytes()) && rest.first().is_none_or(|b| *b == b'['),
+        Some((start, rest)) => {
+            start.iter().zip(name.as_bytes()).all(|(a, b)| fold(*a) == fold(*b))
+                && rest.first().is_none_or(|b| *b == b'[' || b.is_ascii_control())
+        }
         None => false,
+    }
+}
+
+/// PHP makes `_` of `.` and of a blank; others fold case.
+fn fold(byte: u8) -> u8 {
+    match byte {
+        b'.' | b' ' | b'+' => b'_',
+        other => other.to_ascii_lowercase(),
     }
 }

@@ -159,6 +159,10 @@ fn a_query_parameter_that_is_read_has_one_value_under_its_own_name() {
         "Role=admin",
         "role=user&ROLE=admin",
         "role[]=admin",
+        "+role=admin",
+        "%20role=admin",
+        "role%00=admin",
+        "role%00x=admin",
         "role[0]=a",
         "%72ole=admin",
         "role=a+b",
@@ -177,7 +181,9 @@ fn the_bounds_on_headers_are_kept() {
     let many = vec![("a", &b"b"[..]); 257];
     assert_eq!(Headers::read(&many).1, Some(Reason::RequestTooLarge));
     let long = vec![b'a'; 129 * 1024];
-    assert_eq!(Headers::read(&[("a", &long)]).1, Some(Reason::RequestTooLarge));
+    let (headers, wrong) = Headers::read(&[("a", &long), ("tollgate-tier", b"open"), ("é", b"")]);
+    assert_eq!(wrong, Some(Reason::RequestTooLarge));
+    assert_eq!(headers.names().collect::<Vec<_>>(), ["tollgate-tier"], "what must be taken out is known even then");
 }
 
 /// What Envoy does when it makes the map form of a list of headers.

@@ -12,8 +12,9 @@ use crate::bundle::Bundle;
 use crate::facts::Facts;
 use crate::verdict::Obligations;
 
+const PURPOSE: &str = "tollgate-purpose";
 /// The headers of our own family that exist or will.
-const OURS: [&str; 5] = ["tollgate-action", "tollgate-purpose", "tollgate-receipt", "tollgate-tier", "tollgate-view"];
+const OURS: [&str; 5] = ["tollgate-action", PURPOSE, "tollgate-receipt", "tollgate-tier", "tollgate-view"];
 /// Headers with which a client could make Envoy's own words up. Envoy writes each of them only after us.
 const ENVOYS: [&str; 3] = ["x-envoy-auth-failure-mode-allowed", "x-envoy-decorator-operation", "x-envoy-original-path"];
 
@@ -44,6 +45,14 @@ pub(super) fn of(bundle: &Bundle, facts: &Facts<'_>, ruling: &Ruling<'_>, summar
         set_query: mutations.set_query,
         remove_query: mutations.remove_query,
     }
+}
+
+/// Headers that only we or Envoy write, and that came with the request. A purpose is the caller's to declare; and behind another
+/// Tollgate some of ours are there by right, so this is worth a look and no reason to refuse.
+pub(super) fn forged(facts: &Facts<'_>) -> Vec<String> {
+    let ours = OURS.iter().filter(|name| **name != PURPOSE);
+    let names = ours.chain(&ENVOYS).flat_map(|name| [(*name).to_owned(), name.replace('-', "_")]);
+    names.filter(|name| facts.headers.value(name).is_some()).collect()
 }
 
 /// The headers that we vouch for: the receipt, the action, its tier, and what was proven about the caller.

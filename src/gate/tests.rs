@@ -349,6 +349,7 @@ fn what_we_assert_is_set_and_what_we_do_not_is_taken_out() {
         ("authorization", "t"),
     ];
     let plan = Ask { headers, ..Ask::get("/orders/7") }.plan(&bundle);
+    assert_eq!(plan.record.forged_headers, ["tollgate_action", "tollgate-tier"]);
     let Settled::Pass(passage) = settle(plan, Recorded::Yes) else { panic!("granted") };
     let obligations = passage.obligations();
     let set: BTreeMap<_, _> =

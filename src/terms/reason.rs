@@ -55,7 +55,6 @@ reasons! {
     // What Tollgate was asked is not whole. Nothing can be judged.
     RequestIncomplete = "request.incomplete", Error, "the proxy asked about a request without describing it";
     BundleNone = "bundle.none", Error, "no policies are in force yet";
-    Overload = "overload", Error, "too many requests are being decided at once";
     DeadlineExceeded = "deadline.exceeded", Error, "the decision could not be made in time";
     Internal = "internal", Error, "the decision failed";
 

@@ -1,12 +1,14 @@
 //! One test's laboratory: certificates, tokens, services, an Envoy, in a folder that goes with it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use serde_json::json;
 use tempfile::TempDir;
 use tollgate::demo::client::Client;
 use tollgate::demo::envoy::{self, Envoy, Jwt, Listener, Options, PeerCertificate, Tls};
 use tollgate::demo::pki::{Authority, Credentials};
-use tollgate::demo::service::Address;
+use tollgate::demo::service::{self, Address, Tollgate};
 use tollgate::demo::tokens::TokenIssuer;
 use tollgate::demo::upstream::Upstream;
 
@@ -67,6 +69,32 @@ impl Lab {
 
     pub(crate) async fn envoy(&self, tollgate: Address, listeners: Vec<Listener>) -> Envoy {
         Envoy::start(&binary(), &self.options(tollgate, listeners), self.path()).await.unwrap()
+    }
+
+    /// A real Tollgate with the shipped policies, on a socket.
+    pub(crate) async fn tollgate(&self, arguments: &[&str]) -> Tollgate {
+        self.tollgate_with(Path::new(env!("CARGO_MANIFEST_DIR")).join("policies"), arguments).await
+    }
+
+    /// The same with other policies.
+    pub(crate) async fn tollgate_with(&self, policies: PathBuf, arguments: &[&str]) -> Tollgate {
+        let options = service::Options {
+            binary: env!("CARGO_BIN_EXE_tollgate").into(),
+            policies,
+            policies_poll: Duration::from_millis(200),
+            listen: self.socket(),
+            ledger: self.path().join("ledger"),
+            log: self.path().join("tollgate.log"),
+            arguments: arguments.iter().map(|one| (*one).to_owned()).collect(),
+        };
+        Tollgate::start(&options).await.unwrap()
+    }
+
+    /// A token of somebody on the support desk who signed in this many seconds ago.
+    pub(crate) fn agent(&self, seconds_ago: i64) -> String {
+        let auth_time = jiff::Timestamp::now().as_second() - seconds_ago;
+        let claims = json!({ "sub": "agent-7", "roles": ["support-agent"], "acr": "mfa", "auth_time": auth_time });
+        format!("Bearer {}", self.tokens.token(claims).unwrap())
     }
 
     pub(crate) fn workload(&self, spiffe_id: &str) -> Credentials {

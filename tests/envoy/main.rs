@@ -11,9 +11,12 @@
     reason = "a test that cannot go on fails there and then, and names its Envoy by a variable"
 )]
 
+mod answers;
 mod attributes;
 mod bootstrap;
+mod demo;
 mod fail_closed;
+mod forms;
 mod lab;
 mod mutations;
 mod stand_in;

@@ -26,6 +26,8 @@ fn jwt_authn(jwt: &Jwt) -> Value {
             "providers": { "demo": {
                 "issuer": jwt.issuer,
                 "local_jwks": { "inline_string": jwt.jwks },
+                // Envoy's default takes tokens from the query too, where they end up in logs.
+                "from_headers": [{ "name": "authorization", "value_prefix": "Bearer " }],
                 // Passed on, so that it can be seen who takes it away.
                 "forward": true,
                 "payload_in_metadata": CLAIMS,
