@@ -8,6 +8,8 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::panic,
+    clippy::print_stdout,
     reason = "a test that cannot go on fails there and then, and names its Envoy by a variable"
 )]
 
@@ -17,8 +19,10 @@ mod bootstrap;
 mod demo;
 mod fail_closed;
 mod forms;
+mod kill;
 mod lab;
 mod mutations;
+mod receipts;
 mod shipped_config;
 mod stand_in;
 mod transport;

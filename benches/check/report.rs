@@ -1,0 +1,105 @@
+//! What comes of it: tables for people, and one JSON file with everything that was measured.
+//!
+//! The tables show medians; `×` is the median of the ratios to the floor within each round. Doubts are said below them.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use crate::args::Settings;
+use crate::machine::{self, Machine, Memory};
+use crate::rounds::Bench;
+use crate::subject::{Records, Subject};
+
+mod doubts;
+mod tables;
+
+use tables::{percent, show, whole};
+
+/// What a subject came to, apart from its answers.
+pub(crate) struct Ended {
+    memory: Memory,
+    records: Option<Records>,
+}
+
+/// What is asked of each subject when all is measured.
+pub(crate) async fn ended(subjects: &[Subject]) -> anyhow::Result<Vec<Ended>> {
+    let mut all = Vec::new();
+    for subject in subjects {
+        let records = subject.records().await?;
+        all.push(Ended { memory: machine::memory(subject.pid())?, records });
+    }
+    Ok(all)
+}
+
+/// Prints the tables.
+pub(crate) fn print(
+    settings: &Settings,
+    machine: &Machine,
+    bench: &Bench,
+    ended: &[Ended],
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    introduce(settings, machine, bench, out)?;
+    for cell in bench.all.cells() {
+        let (title, table) = tables::cell(bench, cell);
+        show(&title, table, out)?;
+    }
+    show("Memory, start, records", tables::processes(bench, ended), out)?;
+    for doubt in doubts::all(&bench.all, machine, ended) {
+        writeln!(out, "note: {doubt}")?;
+    }
+    Ok(())
+}
+
+fn introduce(settings: &Settings, machine: &Machine, bench: &Bench, out: &mut impl Write) -> anyhow::Result<()> {
+    let Settings { rounds, seconds, connections, in_flight_each, workers, headers, .. } = settings;
+    writeln!(out, "{}, {} processors, Linux {}", machine.processor, machine.processors, machine.kernel)?;
+    writeln!(out, "load averages before: {}; after: {}", machine.load_before, machine::load()?)?;
+    let (share, longest) = (percent(machine.stalls.share), whole(machine.stalls.longest_ms));
+    writeln!(out, "before the first request the machine stood still for {share} of the time, at most {longest} ms")?;
+    match machine.cores {
+        Some(cores) => {
+            writeln!(out, "servers (Envoy too) on core {}, load generator on core {}", cores.servers, cores.generator)?;
+        }
+        None => writeln!(out, "nothing is pinned: there is no taskset, or only one core")?,
+    }
+    writeln!(out, "medians of {rounds} interleaved rounds of {seconds} s for each cell; {workers} worker thread")?;
+    writeln!(out, "{connections} connections; saturated: {in_flight_each} requests under way on each")?;
+    writeln!(
+        out,
+        "a check has {} bytes, headers {headers:?}; order.read, recorded without waiting",
+        bench.check_bytes
+    )?;
+    Ok(())
+}
+
+/// Writes everything that was measured, and says where.
+pub(crate) fn write(settings: &Settings, machine: &Machine, bench: &Bench, ended: &[Ended]) -> anyhow::Result<PathBuf> {
+    let subjects = bench.subjects.iter().zip(ended).map(|(subject, ended)| {
+        let ready: Vec<f64> = subject.ready.iter().map(|time| time.as_secs_f64() * 1e3).collect();
+        json!({
+            "name": subject.name,
+            "actions": subject.actions,
+            "ready_ms": ready,
+            "memory_when_ready": subject.memory_at_start,
+            "memory_after": ended.memory,
+            "records": ended.records,
+        })
+    });
+    let all = json!({
+        "machine": machine,
+        "load_after": machine::load()?,
+        "settings": settings,
+        "check_bytes": bench.check_bytes,
+        "subjects": subjects.collect::<Vec<_>>(),
+        "measured": bench.all,
+    });
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().context("cargo has no target folder")?;
+    let path = target.join("bench/check.json");
+    fs::write(&path, format!("{all:#}\n")).with_context(|| format!("can't write `{}`", path.display()))?;
+    Ok(path)
+}
