@@ -91,11 +91,14 @@ impl Checkpoint {
 
     /// The ledger counts and logs what it could not write. What is late may be written all the same.
     async fn record(&self, record: &pb::Decision, durability: Durability, left: Duration) -> Recorded {
-        let wait = match durability {
-            Durability::Async => Wait::Async,
-            Durability::Durable | Durability::WriteAhead => Wait::BeforeAnswer,
+        let bytes = receipt::encode(record);
+        let written = match durability {
+            Durability::Async => Ok(self.ledger.append(bytes, Wait::Async).await),
+            Durability::Durable | Durability::WriteAhead => {
+                tokio::time::timeout(left, self.ledger.append(bytes, Wait::BeforeAnswer)).await
+            }
         };
-        match tokio::time::timeout(left, self.ledger.append(receipt::encode(record), wait)).await {
+        match written {
             Ok(Ok(())) => Recorded::Yes,
             Ok(Err(_)) => Recorded::No,
             Err(_) => Recorded::Late,

@@ -280,6 +280,7 @@ fn observing_relaxes_what_it_is_said_to_and_nothing_else() {
     check(&service, &Ask::get("/count?n=11"), Reason::LimitExceeded, true);
     check(&service, &Ask::get("/orders//7"), Reason::PathEmptySegment, false);
     check(&service, &Ask::get("/count?n=1&n=2"), Reason::QueryAmbiguous, false);
+    check(&service, &Ask { workload: "", ..Ask::get("/count?n=1&n=2") }, Reason::QueryAmbiguous, false);
     // A contract's rules.
     let contract = load(&[GROUND, SERVICE, &desk().replace("retain:", "mode: observe\nretain:")]);
     check(&contract, &Ask::get("/count?n=11"), Reason::LimitExceeded, true);
