@@ -20,11 +20,9 @@ pub(super) fn all(all: &All, machine: &Machine, ended: &[Ended]) -> Vec<String> 
         ));
     }
     for cell in all.cells() {
-        let mut names: Vec<_> = all.0.iter().filter(|one| one.cell == cell).map(|one| one.subject).collect();
-        names.sort_unstable();
-        names.dedup();
-        let found = names.into_iter().filter_map(|name| Some((name, doubt(all, cell, name)?)));
-        doubts.extend(found.map(|(name, doubt)| format!("{cell}: {}: {doubt}", shown(name))));
+        doubts.extend(late(all, cell));
+        let unlike = subjects(all, cell).into_iter().filter_map(|name| Some((name, doubt(all, cell, name)?)));
+        doubts.extend(unlike.map(|(name, doubt)| format!("{cell}: {}: {doubt}", shown(name))));
     }
     let lost: u64 = ended.iter().filter_map(|one| one.records).map(|records| records.lost).sum();
     if lost > 0 {
@@ -33,15 +31,29 @@ pub(super) fn all(all: &All, machine: &Machine, ended: &[Ended]) -> Vec<String> 
     doubts
 }
 
-fn doubt(all: &All, cell: Cell, name: &str) -> Option<String> {
+fn subjects(all: &All, cell: Cell) -> Vec<&'static str> {
+    let mut names: Vec<_> = all.0.iter().filter(|one| one.cell == cell).map(|one| one.subject).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn doubt(all: &All, cell: Cell, name: &str) -> Option<&'static str> {
     let figure = |figure| all.median(cell, name, figure);
-    let Load::Rate(rate) = cell.load else {
-        let is_full = figure(|f| f.servers_busy) > 0.9;
-        return (!is_full).then(|| "the servers' core was not full: believe the CPU time, not the answers".to_owned());
-    };
-    if figure(|f| f.per_second) < 0.99 * f64::from(rate) || figure(|f| count(f.missed)) > 0.0 {
-        return Some("the rate was not reached".to_owned());
+    match cell.load {
+        Load::Saturated if figure(|f| f.servers_busy) < 0.9 => {
+            Some("the servers' core was not full: believe the CPU time, not the answers")
+        }
+        Load::Rate(rate) if figure(|f| f.per_second) < 0.99 * f64::from(rate) => Some("the rate was not reached"),
+        Load::Rate(_) if figure(|f| count(f.missed)) > 0.0 => Some("requests were not sent: too many had no answer"),
+        _ => None,
     }
-    let lag = figure(|f| f.lag_p99_us);
-    (lag > MOST_LAG_US).then(|| format!("the generator was late itself: one in a hundred by {} µs or more", whole(lag)))
+}
+
+/// The generator is the same for all: where it is late, it is late for all.
+fn late(all: &All, cell: Cell) -> Option<String> {
+    let lags = subjects(all, cell).into_iter().map(|name| all.median(cell, name, |f| f.lag_p99_us));
+    let lag = lags.fold(0.0, f64::max);
+    let is_late = cell.load != Load::Saturated && lag > MOST_LAG_US;
+    is_late.then(|| format!("{cell}: the generator was late itself: one in a hundred by {} µs or more", whole(lag)))
 }
