@@ -1,0 +1,144 @@
+//! Conditions: a subset of CEL, checked when the bundle loads, bounded, evaluated by a small tree of our own.
+//!
+//! A library parses; what may stand there, its types and its evaluation are ours, so that a condition means the same in
+//! whatever version of the library, and costs no more than its few nodes. A condition that compiles always mentions the
+//! call, compares equal types only, and holds no part that says always or never.
+//!
+//! Every name that a condition mentions must be known, wherever it stands: otherwise the answer is [`Unknown`], and `||`
+//! does not rescue it. What is unknown makes a grant's condition not hold and a guardrail's fire, so absence never counts as
+//! innocence; and because the rule looks at the text alone, and not at values, it is the same in both directions and cannot
+//! be got round by the order of the parts. Amounts in two currencies cannot be compared, and count as unknown too.
+
+mod check;
+mod literal;
+mod name;
+mod parse;
+mod scan;
+mod tree;
+
+use std::fmt;
+use std::ops::Range;
+
+pub use name::{Name, Scope};
+use rust_decimal::Decimal;
+
+use crate::terms::{AgentId, Money, Role, Tier};
+
+/// A condition that was checked.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    text: String,
+    tree: tree::Tree,
+    names: Vec<Name>,
+}
+
+/// What is wrong with a condition's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What.
+    pub message: String,
+    /// What would mend it.
+    pub help: Option<String>,
+    /// Where, in bytes of the text; on boundaries of its characters.
+    pub range: Range<usize>,
+}
+
+/// A name that the condition mentions has no value in this call, or none that can be compared.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is unknown")]
+pub struct Unknown {
+    /// Which one.
+    pub name: Name,
+}
+
+/// What a name stands for in one call.
+#[derive(Clone, Copy)]
+pub enum Value<'a> {
+    /// Text; words too.
+    Text(&'a str),
+    /// A list of texts.
+    Texts(&'a dyn Texts),
+    /// A whole number.
+    Integer(i64),
+    /// A decimal number.
+    Decimal(Decimal),
+    /// An amount.
+    Money(Money),
+    /// True or false.
+    Boolean(bool),
+    /// How long.
+    Duration(std::time::Duration),
+    /// When.
+    Time(jiff::Timestamp),
+    /// A tier.
+    Tier(Tier),
+}
+
+/// A list that can only be asked what is in it: ids of agents never leave it.
+pub trait Texts {
+    /// Whether the text is one of the list.
+    fn has(&self, text: &str) -> bool;
+}
+
+/// What is known of one call.
+pub trait Values {
+    /// What a name stands for; `None` where it is unknown. Asked once for each mention, and must answer the same.
+    fn value(&self, name: &Name) -> Option<Value<'_>>;
+}
+
+impl Condition {
+    /// Reads and checks a text. The faults are never empty.
+    pub fn compile(text: &str, scope: &Scope<'_>) -> Result<Self, Vec<Fault>> {
+        scan::check(text)?;
+        let syntax = parse::parse(text)?;
+        let (tree, names) = check::check(&syntax, scope)?;
+        Ok(Self { text: text.to_owned(), tree, names })
+    }
+
+    /// Whether it holds for a call.
+    pub fn holds(&self, values: &impl Values) -> Result<bool, Unknown> {
+        self.tree.holds(&self.names, values)
+    }
+
+    /// The text as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The names that it mentions, each once, in the order of the text.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        self.names.iter()
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Texts for Vec<Role> {
+    fn has(&self, text: &str) -> bool {
+        self.iter().any(|role| role.0 == text)
+    }
+}
+
+impl Texts for Vec<AgentId> {
+    fn has(&self, text: &str) -> bool {
+        self.iter().any(|agent| agent.expose() == text)
+    }
+}
+
+impl Fault {
+    fn new(range: &Range<usize>, message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None, range: range.clone() }
+    }
+
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests;
