@@ -18,7 +18,7 @@ pub use problem::{Place, Problem, Problems, SourceFile};
 use sha2::{Digest, Sha256};
 
 use crate::catalog::Catalog;
-use crate::contract::Contracts;
+use crate::contract::{Contracts, Guardrails};
 use crate::identity::Identity;
 use crate::receipt::hex;
 use crate::terms::Mode;
@@ -36,6 +36,19 @@ pub struct Bundle {
     pub catalog: Catalog,
     /// Who may.
     pub contracts: Contracts,
+    /// What nobody may.
+    pub guardrails: Guardrails,
+    /// Who may do what is not in the catalogue.
+    pub unmapped: Unmapped,
+}
+
+/// Who may do what is not in the catalogue: the places of contracts; nobody where there is none.
+#[derive(Debug, Default)]
+pub struct Unmapped {
+    /// GET and HEAD.
+    pub read: Vec<usize>,
+    /// All other methods.
+    pub write: Vec<usize>,
 }
 
 /// A bundle, and the cases that came with it.

@@ -4,21 +4,31 @@
 //! and the action's inputs are read from where its route says. What finds nothing is [`Found::Unmapped`]; nothing falls
 //! back to a wider route, another method or another host. The catalogue says what a call is, never whether it may be.
 
+mod body;
+mod element;
+mod endpoint;
+mod graphql;
+mod grpc;
 mod input;
 mod limit;
+mod mcp;
 mod route;
 mod tiers;
 mod tree;
 
 use std::collections::{BTreeMap, HashMap};
 
-pub use input::{Input, InputKind, Inputs, Location, MoneyUnit, Placed, Value};
+pub use body::Needs;
+pub use element::{Element, Key, OperationKind};
+pub use endpoint::{Endpoint, Protocol};
+pub use grpc::parse_route as grpc_path;
+pub use input::{Content, Input, InputKind, Inputs, Location, MoneyUnit, Parsed, Placed, Spelled, Value};
 pub use limit::{Bound, Limit};
-pub use route::{Method, Route, Template};
+pub use route::{Form, Method, Route, Template};
 pub use tiers::{Assurance, Demands, Tiers};
 
-use crate::facts::Target;
-use crate::terms::{ActionName, Mode, Name, Tier};
+use crate::facts::{Accepts, Target};
+use crate::terms::{ActionName, DataClass, Mode, Name, Pointer, Tier};
 
 /// A service's place in the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,6 +37,19 @@ pub struct ServiceId(u32);
 /// An action's place in the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ActionId(u32);
+
+/// An endpoint's place in the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EndpointId(u32);
+
+/// What stands at the end of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Leaf {
+    /// A route.
+    Route(RouteId),
+    /// The body tells which route.
+    Endpoint(EndpointId),
+}
 
 /// A route's place in the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,6 +75,14 @@ pub struct Action {
     pub service: ServiceId,
     /// How much control it needs.
     pub tier: Tier,
+    /// What it does, for people.
+    pub description: Option<String>,
+    /// What rules may look at.
+    pub inputs: Vec<Input>,
+    /// The input or path parameter that says whose data moves.
+    pub subject: Option<String>,
+    /// What its answers hold, and where.
+    pub returns: Vec<(Pointer, DataClass)>,
     /// What one call may not exceed, whoever calls.
     pub limits: Vec<Limit>,
     /// What is changed in the request before the service sees it.
@@ -75,6 +106,7 @@ pub struct Catalog {
     services: Vec<Service>,
     actions: Vec<Action>,
     routes: Vec<(ActionId, Route)>,
+    endpoints: Vec<Endpoint>,
     ids_by_name: BTreeMap<ActionName, ActionId>,
     exact_hosts: HashMap<String, Site>,
     /// By what follows the first label: `shop.example` for `*.shop.example`.
@@ -92,17 +124,10 @@ struct Site {
 /// What a request is, according to the catalogue.
 #[derive(Debug)]
 pub enum Found<'c> {
-    /// A known action, by this route, with the path's parameters in the template's order.
-    Mapped {
-        /// The action.
-        id: ActionId,
-        /// The action, once more, as a value.
-        action: &'c Action,
-        /// The route that matched.
-        route: &'c Route,
-        /// The values of the template's parameters, in order.
-        params: Vec<String>,
-    },
+    /// A known action, told by its path.
+    Mapped(Match<'c>),
+    /// The body tells.
+    Endpoint(&'c Endpoint),
     /// No action. The services are those that answer under the host: none, one or several.
     Unmapped {
         /// Who answers under the host.
@@ -110,11 +135,24 @@ pub enum Found<'c> {
     },
 }
 
+/// An action and the route by which a request is told to be one.
+#[derive(Debug)]
+pub struct Match<'c> {
+    /// The action.
+    pub id: ActionId,
+    /// The action, once more, as a value.
+    pub action: &'c Action,
+    /// The route that matched.
+    pub route: &'c Route,
+    /// The values of the template's parameters, in order.
+    pub params: Vec<String>,
+}
+
 /// Why a route cannot be added.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Overlap {
-    /// The route that is there already.
-    pub with: RouteId,
+    /// What is there already.
+    pub with: Leaf,
     /// The host under which the two meet.
     pub host: String,
 }
@@ -150,26 +188,85 @@ impl Catalog {
     /// neither is the more literal one.
     pub fn add_route(&mut self, action: ActionId, hosts: &[String], route: Route) -> Result<RouteId, Overlap> {
         let id = RouteId(index(self.routes.len()));
-        for host in hosts {
-            let tree = self.site_mut(host).trees_by_method.entry(route.method).or_default();
-            tree.insert(&route.template, id).map_err(|with| Overlap { with, host: host.clone() })?;
+        let path = match &route.form {
+            Form::Http(method, template) => Some((*method, template)),
+            Form::Grpc(template) => Some((Method::Post, template)),
+            Form::Element(_) => None,
+        };
+        if let Some((method, template)) = path {
+            self.insert(hosts, method, template, Leaf::Route(id))?;
         }
         self.routes.push((action, route));
         Ok(id)
     }
 
-    /// Finds what a request is for.
+    /// Adds a path under a service's hosts at which the body says what a request is for.
+    pub fn add_endpoint(
+        &mut self,
+        hosts: &[String],
+        path: &Template,
+        protocol: Protocol,
+        accepts: Accepts,
+    ) -> Result<EndpointId, Overlap> {
+        let id = EndpointId(index(self.endpoints.len()));
+        self.insert(hosts, Method::Post, path, Leaf::Endpoint(id))?;
+        self.endpoints.push(Endpoint { protocol, accepts, routes_by_key: HashMap::new() });
+        Ok(id)
+    }
+
+    /// Makes an operation of an endpoint known as a route; the other route where it is known already.
+    pub fn add_element(&mut self, endpoint: EndpointId, route: RouteId) -> Result<(), RouteId> {
+        let Some((action, Route { form: Form::Element(key), .. })) = self.routes.get(route.index()) else {
+            return Ok(());
+        };
+        let Some(endpoint) = self.endpoints.get_mut(endpoint.0 as usize) else { return Ok(()) };
+        match endpoint.routes_by_key.insert(key.clone(), (*action, route)) {
+            Some((_, other)) => Err(other),
+            None => Ok(()),
+        }
+    }
+
+    fn insert(&mut self, hosts: &[String], method: Method, path: &Template, leaf: Leaf) -> Result<(), Overlap> {
+        for host in hosts {
+            let tree = self.site_mut(host).trees_by_method.entry(method).or_default();
+            tree.insert(path, leaf).map_err(|with| Overlap { with, host: host.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// Finds what a request is for, as far as its host, method and path tell.
     pub fn find<'c>(&'c self, target: &Target<'_>) -> Found<'c> {
         let Some(site) = self.site(target.host.as_str()) else {
             return Found::Unmapped { services: &[] };
         };
         let tree = Method::of_request(target.method).and_then(|method| site.trees_by_method.get(&method));
-        let matched = tree.and_then(|tree| tree.find(target.path.as_str()));
-        let known = matched.and_then(|(id, params)| {
-            let (action, route) = self.routes.get(id.0 as usize)?;
-            Some(Found::Mapped { id: *action, action: self.actions.get(action.0 as usize)?, route, params })
-        });
-        known.unwrap_or(Found::Unmapped { services: &site.services })
+        let found = match tree.and_then(|tree| tree.find(target.path.as_str())) {
+            Some((Leaf::Route(id), params)) => self.matched(id, params).map(Found::Mapped),
+            Some((Leaf::Endpoint(id), _)) => self.endpoints.get(id.0 as usize).map(Found::Endpoint),
+            None => None,
+        };
+        found.unwrap_or(Found::Unmapped { services: &site.services })
+    }
+
+    /// Finds what an operation at an endpoint is.
+    pub fn find_element<'c>(&'c self, endpoint: &Endpoint, key: &Key) -> Option<Match<'c>> {
+        let (_, route) = endpoint.routes_by_key.get(key)?;
+        self.matched(*route, Vec::new())
+    }
+
+    fn matched(&self, id: RouteId, params: Vec<String>) -> Option<Match<'_>> {
+        let (action, route) = self.routes.get(id.index())?;
+        Some(Match { id: *action, action: self.actions.get(action.index())?, route, params })
+    }
+
+    /// Who answers under the host of a request.
+    pub fn services_at(&self, target: &Target<'_>) -> &[ServiceId] {
+        self.site(target.host.as_str()).map_or(&[], |site| &site.services)
+    }
+
+    /// The routes of an action.
+    pub fn routes_of(&self, action: ActionId) -> impl Iterator<Item = &Route> {
+        self.routes.iter().filter(move |(of, _)| *of == action).map(|(_, route)| route)
     }
 
     /// An action's id by its name.
@@ -185,6 +282,11 @@ impl Catalog {
     /// All actions, by name.
     pub fn actions(&self) -> impl Iterator<Item = (ActionId, &Action)> {
         self.ids_by_name.values().filter_map(|id| self.actions.get(id.0 as usize).map(|action| (*id, action)))
+    }
+
+    /// All services.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.iter()
     }
 
     /// A service by its place.

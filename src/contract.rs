@@ -4,15 +4,24 @@
 //! match this caller, and does its grant hold for this call. Whether that is enough for everyone behind the call is the
 //! gate's question.
 
+mod condition;
+mod guardrail;
+mod sends;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::catalog::{ActionId, Catalog, Inputs, Limit};
+pub use condition::{Condition, Fault, Name as ConditionName, Scope, Texts, Unknown, Value as ConditionValue, Values};
+pub use guardrail::{Fires, Guardrail, Guardrails, Then};
+use jiff::Timestamp;
+pub use sends::{Others, Sends};
+
+use crate::catalog::{ActionId, Catalog, Limit};
 use crate::identity::{Caller, Proof};
-use crate::terms::{ActionName, Mode, Name, Purpose, Reason, Role, SpiffePattern};
+use crate::terms::{ActionName, Mode, Name, Purpose, Role, SpiffePattern};
 
 /// One consumer's contract.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Contract {
     /// Its name.
     pub name: Name,
@@ -31,10 +40,50 @@ pub struct Contract {
 }
 
 /// The grant of one action.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Grant {
     /// What one call may not exceed.
     pub limits: Vec<Limit>,
+    /// A condition that must hold.
+    pub when: Option<Condition>,
+    /// What of a body it may pass on; all of it where this is not given.
+    pub sends: Option<Sends>,
+    /// An exception, until its end.
+    pub exception: Option<Override>,
+}
+
+/// What holds for one grant until a day.
+#[derive(Debug)]
+pub struct Override {
+    /// Its name.
+    pub name: Name,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why it is there.
+    pub reason: String,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// The limits that hold instead.
+    pub limits: Option<Vec<Limit>>,
+    /// The condition that holds instead.
+    pub when: Option<Condition>,
+    /// Whether the contract is on trial for this action.
+    pub mode: Option<Mode>,
+}
+
+/// What a grant says at a time: by itself, or by an exception that has not ended.
+#[derive(Debug, Clone, Copy)]
+pub struct InForce<'g> {
+    /// What one call may not exceed.
+    pub limits: &'g [Limit],
+    /// A condition that must hold.
+    pub when: Option<&'g Condition>,
+    /// What of a body it may pass on.
+    pub sends: Option<&'g Sends>,
+    /// The exception that says so.
+    pub exception: Option<&'g Override>,
+    /// Whether it is on trial.
+    pub mode: Option<Mode>,
 }
 
 /// What a consumer may keep of what it gets.
@@ -186,15 +235,17 @@ impl Contract {
         }
     }
 
-    /// Whether a call is within the grant's limits, or the reason why not.
-    pub fn check_limits(&self, action: &ActionName, inputs: &Inputs) -> Result<(), Reason> {
-        let grant = self.grants.get(action).ok_or(Reason::ContractNone)?;
-        grant.limits.iter().try_for_each(|limit| limit.check(inputs))
-    }
-
-    /// Whether the contract is on trial.
-    pub fn is_observed(&self) -> bool {
-        self.mode == Some(Mode::Observe)
+    /// What its grant of an action says at a time.
+    pub fn in_force(&self, action: &ActionName, now: Timestamp) -> Option<InForce<'_>> {
+        let grant = self.grants.get(action)?;
+        let exception = grant.exception.as_ref().filter(|exception| now < exception.expires_at);
+        Some(InForce {
+            limits: exception.and_then(|one| one.limits.as_deref()).unwrap_or(&grant.limits),
+            when: exception.and_then(|one| one.when.as_ref()).or(grant.when.as_ref()),
+            sends: grant.sends.as_ref(),
+            exception,
+            mode: exception.and_then(|one| one.mode).or(self.mode),
+        })
     }
 }
 
@@ -228,6 +279,11 @@ impl Contracts {
     pub fn granting(&self, action: ActionId) -> impl Iterator<Item = &Contract> {
         let slice = self.by_action.get(action.index()).map_or(&[][..], Vec::as_slice);
         slice.iter().filter_map(|place| self.all.get(*place))
+    }
+
+    /// A contract by its place.
+    pub fn at(&self, place: usize) -> Option<&Contract> {
+        self.all.get(place)
     }
 
     /// All contracts.

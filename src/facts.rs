@@ -7,16 +7,23 @@
 //! The work is linear in the size of what was told, and what was told is bounded here before it is looked at. The same
 //! request has the same facts whether its headers came joined (`headers`) or apart (`header_map`).
 
+mod body;
+mod form;
 mod headers;
 mod host;
+mod json;
+mod media_type;
 mod path;
 mod query;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+pub use body::{Accepts, Body, Given};
+pub use form::Form;
 pub use headers::{Headers, same_to_many};
 pub use host::Host;
+pub use json::Json;
 pub use path::Path;
 pub use query::Query;
 use serde_json::Value;
@@ -34,6 +41,10 @@ pub struct Told<'a> {
     pub path: &'a str,
     /// Names and values, in any order; a name may come several times, or once with its values joined by commas.
     pub headers: Vec<(&'a str, &'a [u8])>,
+    /// The body, where the proxy hands it over.
+    pub body: Given<'a>,
+    /// How many bytes of the body the proxy had received; `None` where it does not say.
+    pub size: Option<u64>,
     /// The principal of the peer's certificate as the proxy verified it; empty where there is none.
     pub principal: &'a str,
     /// Metadata that the proxy's own filters wrote, by namespace.
@@ -48,6 +59,8 @@ pub struct Facts<'a> {
     pub target: Result<Target<'a>, Reason>,
     /// Its headers, joined by name.
     pub headers: Headers<'a>,
+    /// Its body, not looked at yet.
+    pub body: Body<'a>,
     /// The principal of the peer's certificate, if there is one.
     pub principal: Option<&'a str>,
     /// Metadata that the proxy's own filters wrote, by namespace.
@@ -78,12 +91,13 @@ impl<'a> Facts<'a> {
     /// Canonicalises what was told. Never fails as a whole: what is wrong stands in `target`.
     pub fn read(told: Told<'a>) -> Self {
         let (headers, wrong) = Headers::read(&told.headers);
+        let body = Body::new(told.body, told.size);
         let target = match wrong {
             Some(reason) => Err(reason),
-            None => Target::read(&told, &headers),
+            None => Target::read(&told, &headers, &body),
         };
         let principal = Some(told.principal).filter(|text| !text.is_empty());
-        Self { target, headers, principal, metadata: told.metadata }
+        Self { target, headers, body, principal, metadata: told.metadata }
     }
 
     /// Whether the caller speaks gRPC and so expects a gRPC status.
@@ -95,7 +109,10 @@ impl<'a> Facts<'a> {
 }
 
 impl<'a> Target<'a> {
-    fn read(told: &Told<'a>, headers: &Headers<'a>) -> Result<Self, Reason> {
+    fn read(told: &Told<'a>, headers: &Headers<'a>, body: &Body<'a>) -> Result<Self, Reason> {
+        if told.body == Given::Both {
+            return Err(Reason::RequestAmbiguous);
+        }
         let method = read_method(told.method)?;
         if headers.names().any(|seen| METHOD_OVERRIDES.iter().any(|name| same_to_many(seen, name))) {
             return Err(Reason::MethodOverride);
@@ -119,8 +136,9 @@ impl<'a> Target<'a> {
             return Err(Reason::PathFragment);
         }
         let (path, query) = (Path::read(path)?, Query::read(query)?);
-        // Rails, Laravel and others read the method from this parameter.
-        if query.has("_method") {
+        refuse_two_credentials(headers)?;
+        // Rails, Laravel and others read the method from this parameter, or from this field of a form.
+        if query.has("_method") || body.names_a_method(headers) {
             return Err(Reason::MethodOverride);
         }
         Ok(Self { method, host, path, query })
@@ -151,6 +169,19 @@ fn refuse_hop_by_hop(headers: &Headers<'_>) -> Result<(), Reason> {
     let named = headers.value("connection").unwrap_or_default();
     let harmless = |name: &str| name.is_empty() || ALLOWED.iter().any(|one| one.eq_ignore_ascii_case(name));
     if named.split(',').map(str::trim).all(harmless) { Ok(()) } else { Err(Reason::HeaderHopByHop) }
+}
+
+/// `authorization` holds one credential (RFC 9110, section 11.6.2). Joined by commas two would look like one: a token has no
+/// comma in it, and parameters behind a comma begin with a name and `=`, never with another scheme.
+fn refuse_two_credentials(headers: &Headers<'_>) -> Result<(), Reason> {
+    const OF_ONE_TOKEN: [&str; 4] = ["basic", "bearer", "dpop", "negotiate"];
+    let value = headers.value("authorization").unwrap_or_default();
+    let (first, rest) = value.split_once(',').map_or((value, None), |(first, rest)| (first, Some(rest)));
+    let scheme = first.trim().split(' ').next().unwrap_or_default();
+    let is_token = OF_ONE_TOKEN.iter().any(|one| one.eq_ignore_ascii_case(scheme));
+    let begins_another = |piece: &str| piece.trim().split_once(' ').is_some_and(|(word, _)| !word.contains('='));
+    let two = rest.is_some_and(|rest| is_token || rest.split(',').any(begins_another));
+    if two || headers.has_twin("authorization") { Err(Reason::CredentialsAmbiguous) } else { Ok(()) }
 }
 
 /// What an escape that could not be decoded was.

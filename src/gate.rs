@@ -11,7 +11,7 @@ mod trail;
 
 use jiff::Timestamp;
 pub use judge::Ruling;
-pub use trail::{Look, Outcome, Trail};
+pub use trail::{About, Look, Outcome, Trail};
 
 use crate::bundle::Bundle;
 use crate::catalog::Assurance;
@@ -19,7 +19,7 @@ use crate::facts::Facts;
 use crate::identity::Automation;
 use crate::pb;
 use crate::receipt::Pseudonyms;
-use crate::terms::{Durability, Mode, PartyKind, Reason};
+use crate::terms::{Durability, Mode, PartyKind, Reason, Tier};
 use crate::verdict::{Obligations, Verdict};
 
 /// What a decision needs besides the call and the bundle.
@@ -136,8 +136,7 @@ pub fn plan_with(bundle: &Bundle, facts: &Facts<'_>, context: &Context<'_>, trai
         bundle: bundle.digest.clone(),
     };
     let passes = summary.verdict == Verdict::Allow || ruling.mode == Mode::Observe;
-    let demanded =
-        ruling.action.map_or(Durability::Async, |action| bundle.catalog.tiers().demands(action.tier).durability());
+    let demanded = demanded_durability(bundle, facts, &ruling);
     // Where the whole gate observes, nothing may stop a call, a disk that is full neither.
     let must_be_recorded = passes && demanded > Durability::Async && bundle.mode == Mode::Enforce;
     let obligations = if passes { obligations::of(bundle, facts, &ruling, &summary) } else { Obligations::default() };
@@ -155,6 +154,19 @@ pub fn plan_with(bundle: &Bundle, facts: &Facts<'_>, context: &Context<'_>, trai
     }
 }
 
+/// The most that any of the actions demands. What is not in the catalogue and may pass is recorded as an impact is, where it
+/// is more than a reading.
+fn demanded_durability(bundle: &Bundle, facts: &Facts<'_>, ruling: &Ruling<'_>) -> Durability {
+    let of_tier = |tier| bundle.catalog.tiers().demands(tier).durability();
+    let of_actions = ruling.actions.iter().map(|action| of_tier(action.tier)).max();
+    let reads = facts.target.as_ref().is_ok_and(|target| matches!(target.method, "GET" | "HEAD"));
+    match of_actions {
+        Some(durability) => durability,
+        None if ruling.reason == Reason::Granted && !reads => of_tier(Tier::Impact),
+        None => Durability::Async,
+    }
+}
+
 /// Makes the answer, now that it is known what became of the record.
 pub fn settle(plan: Plan, recorded: Recorded) -> Settled {
     // A denial stands without its record: as an error, whoever lets errors pass would let it pass.
@@ -169,8 +181,8 @@ pub fn settle(plan: Plan, recorded: Recorded) -> Settled {
     Settled::Refuse(Refusal { reason: plan.summary.reason, challenge: plan.challenge })
 }
 
-/// Names of contracts in a record: with more of them it could outgrow what the ledger takes.
-const MAX_CONTRACTS: usize = 32;
+/// Names and rules of one sort in a record: with more of them it could outgrow what the ledger takes.
+const MAX_LISTED: usize = 32;
 
 fn record(ruling: &Ruling<'_>, summary: &Summary, durability: Durability, context: &Context<'_>) -> pb::Decision {
     let pseudonym = |kind, id| context.pseudonyms.of(kind, id);
@@ -197,10 +209,22 @@ fn record(ruling: &Ruling<'_>, summary: &Summary, durability: Durability, contex
         route: ruling.route.map(ToString::to_string).unwrap_or_default(),
         caller: Some(caller),
         purpose: ruling.granted_for.map(ToString::to_string).unwrap_or_default(),
-        contracts: ruling.contracts.iter().take(MAX_CONTRACTS).map(ToString::to_string).collect(),
+        contracts: ruling.contracts.iter().take(MAX_LISTED).map(ToString::to_string).collect(),
         durability: pb::Durability::from(durability).into(),
         trace_id: context.trace_id.map(Vec::from).unwrap_or_default(),
         forged_headers: Vec::new(),
+        actions: match ruling.actions.as_slice() {
+            [] | [_] => Vec::new(),
+            several => several.iter().map(|action| action.name.to_string()).collect(),
+        },
+        overrides: ruling.overrides.iter().take(MAX_LISTED).map(ToString::to_string).collect(),
+        unnamed_fields: ruling.unnamed_fields,
+        against: ruling
+            .against
+            .iter()
+            .take(MAX_LISTED)
+            .map(|(rule, reason)| pb::Objection { rule: rule.clone(), reason: reason.code().to_owned() })
+            .collect(),
         retain_seconds: ruling.retain.time.map(|time| time.as_secs()).unwrap_or_default(),
     }
 }

@@ -6,14 +6,16 @@
 
 mod chain;
 mod channel;
+mod credential;
 mod user;
 mod workload;
 
 pub use channel::{Channel, ChannelRule, is_channel};
+pub use credential::Credential;
 pub use user::{User, UserRule};
 pub use workload::{WorkloadRule, WorkloadSource};
 
-use crate::facts::Facts;
+use crate::facts::{Facts, Headers, Target};
 use crate::terms::{Purpose, SpiffeId, SpiffePattern};
 
 /// What a proof says.
@@ -50,6 +52,8 @@ pub struct Identity {
     pub channel: Option<ChannelRule>,
     /// Workloads that act on their own.
     pub autonomous: Vec<SpiffePattern>,
+    /// Where credentials may stand.
+    pub credentials: Vec<Credential>,
 }
 
 /// Who is asking, as far as it is proven.
@@ -105,6 +109,11 @@ impl Identity {
         Caller { workload, user, purpose, channel, automation, expects_workload: self.workload.is_some() }
     }
 
+    /// Whether a request carries at most one credential.
+    pub fn has_one_credential(&self, target: &Target<'_>, headers: &Headers<'_>) -> bool {
+        self.credentials.iter().map(|one| one.count(target, headers)).sum::<usize>() <= 1
+    }
+
     /// The headers that say who someone is. The proxy's own are not among them.
     pub fn headers(&self) -> impl Iterator<Item = &str> {
         self.purpose_header.as_deref().into_iter().chain(self.channel.as_ref().map(|rule| rule.header.as_str()))
@@ -125,6 +134,18 @@ impl Identity {
             Some(user) if user.agents.is_empty() => Automation::Human,
             Some(_) => Automation::Assisted,
             None => Automation::Unknown,
+        }
+    }
+}
+
+impl Automation {
+    /// The word that conditions and records use; unknown has none.
+    pub const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Unknown => None,
+            Self::Human => Some("human"),
+            Self::Assisted => Some("assisted"),
+            Self::Autonomous => Some("autonomous"),
         }
     }
 }

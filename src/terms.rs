@@ -3,22 +3,26 @@
 //! A value of one of these types was checked when it was made, so nothing further up checks it again. They know nothing of
 //! YAML, Envoy or each other's use. Each parses from the spelling that policies use, and prints as that spelling.
 
+mod dotted;
+mod duration;
 mod mode;
 mod money;
 mod name;
+mod nearest;
 mod party;
 mod pointer;
-mod purpose;
 mod reason;
 mod tier;
 
+pub use dotted::{DataClass, Purpose};
+pub(crate) use duration::parse_duration;
 pub use mode::{Durability, Mode};
 pub(crate) use money::parse_decimal;
 pub use money::{Currency, Money};
 pub use name::{ActionName, Name};
+pub(crate) use nearest::nearest;
 pub use party::{AgentId, PartyKind, Role, SpiffeId, SpiffePattern, TrustDomain, UserId};
 pub use pointer::Pointer;
-pub use purpose::Purpose;
 pub use reason::{Kind, Reason};
 pub use tier::Tier;
 

@@ -27,7 +27,7 @@ impl From<Reason> for Verdict {
     fn from(reason: Reason) -> Self {
         match reason.kind() {
             Kind::Granted => Self::Allow,
-            Kind::Malformed | Kind::CallerUnknown | Kind::NotGranted => Self::Deny,
+            Kind::Malformed | Kind::TooLarge | Kind::Unsupported | Kind::CallerUnknown | Kind::NotGranted => Self::Deny,
             Kind::Challenge => Self::Challenge,
             Kind::Error => Self::Error,
         }

@@ -40,6 +40,8 @@ pub struct Asked {
     pub path: String,
     /// Further headers.
     pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Option<String>,
 }
 
 /// What must come out.
@@ -59,6 +61,17 @@ impl From<test::Case> for Case {
     fn from(typed: test::Case) -> Self {
         let given = typed.given;
         let headers = typed.request.headers.unwrap_or_default().0;
+        let mut headers: Vec<_> = headers.into_iter().map(|(name, value)| (name.value, value)).collect();
+        let body = match typed.request.body {
+            None | Some(test::CaseBody::Nothing) => None,
+            Some(test::CaseBody::Text(text)) => Some(text),
+            Some(test::CaseBody::Json(json)) => {
+                if !headers.iter().any(|(name, _)| name == "content-type") {
+                    headers.push(("content-type".to_owned(), "application/json".to_owned()));
+                }
+                Some(json.to_string())
+            }
+        };
         let asked = Asked {
             workload: given.as_ref().and_then(|given| given.workload.clone()).unwrap_or_default(),
             claims: given.as_ref().and_then(|given| given.claims.clone()).map(|claims| claims.0),
@@ -66,7 +79,8 @@ impl From<test::Case> for Case {
             method: typed.request.method,
             host: typed.request.host,
             path: typed.request.path,
-            headers: headers.into_iter().map(|(name, value)| (name.value, value)).collect(),
+            headers,
+            body,
         };
         let expect = typed.expect;
         let expect = Expected {

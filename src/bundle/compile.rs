@@ -5,18 +5,21 @@
 
 mod contract;
 mod ground;
+mod guardrail;
+mod route;
 mod service;
 
 use std::collections::HashMap;
 
-use super::Bundle;
 use super::cases::Case;
+use super::documents::ground::{Unmapped as TypedUnmapped, UnmappedRule};
 use super::documents::{Body, Document};
 use super::problem::{Place, Problem, Problems};
 use super::read::Spanned;
+use super::{Bundle, Unmapped};
 use crate::catalog::Catalog;
-use crate::contract::Contracts;
-use crate::terms::{ActionName, Mode, Name};
+use crate::contract::{Contract, Contracts, Guardrails, Who};
+use crate::terms::{Mode, Name};
 
 /// Whether every document could be read. Where one could not, a name that is not found may be in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,25 +40,64 @@ pub(super) fn compile(
     for Document { name, owner, body } in documents {
         sorted.add(name, owner, body, problems);
     }
-    let mode = sorted.defaults.and_then(|(_, defaults)| defaults.mode).unwrap_or(Mode::Enforce);
+    let defaults = sorted.defaults.map(|(_, defaults)| defaults);
+    let (mode, unmapped, headers) =
+        defaults.map_or((None, None, None), |defaults| (defaults.mode, defaults.unmapped, defaults.headers));
+    let headers: Vec<_> = headers.unwrap_or_default().into_iter().map(|name| ground::header(name, problems)).collect();
     let tiers = sorted.tiers.map(|(_, tiers)| ground::tiers(tiers, problems)).unwrap_or_default();
     let identity = sorted.identity.map(|(_, identity)| ground::identity(identity, problems)).unwrap_or_default();
     let mut services = service::Compiler::new(Catalog::new(tiers), problems);
     sorted.services.into_iter().for_each(|(name, owner, service)| services.add(name, owner, service));
-    let (catalog, inputs_by_action) = services.finish();
-    let compiler = contract::Compiler { catalog: &catalog, inputs_by_action: &inputs_by_action, read };
-    let contracts = sorted
+    let catalog = services.finish();
+    let compiler = contract::Compiler { catalog: &catalog, headers: &headers, read };
+    let mut contracts: Vec<_> = sorted
         .contracts
         .into_iter()
         .filter_map(|(name, owner, contract)| compiler.compile(name, owner, contract, problems))
         .collect();
+    let above = guardrail::Compiler { catalog: &catalog, headers: &headers, read };
+    let mut seen = HashMap::new();
+    for (name, owner, typed) in sorted.overrides {
+        above.exception((name, owner), typed, &mut contracts, &mut seen, problems);
+    }
+    let guardrails = sorted
+        .guardrails
+        .into_iter()
+        .filter_map(|(name, owner, typed)| above.guardrail(name, owner, typed, problems))
+        .collect();
+    let guardrails = Guardrails::new(guardrails, catalog.actions().count());
     let cases = sorted.tests.into_iter().flat_map(|test| test.cases).map(Case::from).collect();
+    let unmapped = unmapped.map(|typed| self::unmapped(typed, &contracts, read, problems)).unwrap_or_default();
     let contracts = Contracts::new(contracts, &catalog);
-    (Bundle { digest, mode, identity, catalog, contracts }, cases)
+    (Bundle { digest, mode: mode.unwrap_or(Mode::Enforce), identity, catalog, contracts, guardrails, unmapped }, cases)
 }
 
-/// What an action's rules may look at, by the action's name.
-pub(super) type InputsByAction = HashMap<ActionName, Vec<crate::catalog::Input>>;
+fn unmapped(typed: TypedUnmapped, contracts: &[Contract], read: Documents, problems: &mut Problems) -> Unmapped {
+    let mut places = |rule: Option<UnmappedRule>| {
+        let Some(UnmappedRule::GrantTo(names)) = rule else { return Vec::new() };
+        let known = || contracts.iter().map(|contract| contract.name.as_str());
+        let mut places = Vec::new();
+        for name in names {
+            match contracts.iter().position(|contract| contract.name == name.value) {
+                Some(place) if matches!(contracts.get(place).map(|contract| &contract.who), Some(Who::Anyone)) => {
+                    let message = format!("`{}` is for anyone, and anyone may not do what is unmapped", name.value);
+                    problems.push(Problem::at(&name.place, message));
+                }
+                Some(place) => places.push(place),
+                None if read == Documents::AllRead => {
+                    let problem = Problem::at(&name.place, format!("there is no contract `{}`", name.value));
+                    problems.push(match problems.nearest(name.as_str(), known()) {
+                        Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+                        None => problem.help("declare it in a `Contract` document"),
+                    });
+                }
+                None => {}
+            }
+        }
+        places
+    };
+    Unmapped { read: places(typed.read), write: places(typed.write) }
+}
 
 #[derive(Default)]
 struct Sorted {
@@ -64,6 +106,8 @@ struct Sorted {
     identity: Option<(Place, super::documents::ground::Identity)>,
     services: Vec<(Name, Option<String>, super::documents::service::Service)>,
     contracts: Vec<(Name, Option<String>, super::documents::contract::Contract)>,
+    guardrails: Vec<(Name, Option<String>, super::documents::guardrail::Guardrail)>,
+    overrides: Vec<(Spanned<Name>, Option<String>, super::documents::guardrail::Override)>,
     tests: Vec<super::documents::test::Test>,
 }
 
@@ -75,6 +119,8 @@ impl Sorted {
             Body::Identity(one) => set_once(&mut self.identity, name.place, one, "Identity", problems),
             Body::Service(one) => self.services.push((name.value, owner, one)),
             Body::Contract(one) => self.contracts.push((name.value, owner, one)),
+            Body::Guardrail(one) => self.guardrails.push((name.value, owner, one)),
+            Body::Override(one) => self.overrides.push((name, owner, one)),
             Body::Test(one) => self.tests.push(one),
         }
     }

@@ -5,6 +5,7 @@
 
 pub(in crate::bundle) mod contract;
 pub(in crate::bundle) mod ground;
+pub(in crate::bundle) mod guardrail;
 pub(in crate::bundle) mod service;
 pub(in crate::bundle) mod test;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use contract::Contract;
 use ground::{Defaults, Identity, Tiers};
+use guardrail::{Guardrail, Override};
 use serde_json::{Value, json};
 use service::Service;
 use test::Test;
@@ -21,7 +23,10 @@ use super::problem::{Problem, Problems};
 use super::read::{Keys, Read, Spanned, expected, keys, listed, read_term, term};
 use crate::catalog::MoneyUnit;
 use crate::identity::WorkloadSource;
-use crate::terms::{ActionName, Durability, Mode, Name, Pointer, Purpose, Reason, SpiffePattern, Tier, TrustDomain};
+use crate::terms::{
+    ActionName, DataClass, Durability, Mode, Name, Pointer, Purpose, Reason, SpiffePattern, Tier, TrustDomain,
+    parse_duration,
+};
 use crate::verdict::Verdict;
 
 /// The one version that there is.
@@ -35,6 +40,7 @@ term!(MoneyUnit, enum);
 term!(WorkloadSource, enum);
 term!(Name, json!({ "type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" }));
 term!(ActionName, json!({ "type": "string", "pattern": "^[a-z0-9_-]+(\\.[a-z0-9_-]+)+$" }));
+term!(DataClass, json!({ "type": "string", "pattern": "^[a-z0-9_]+(\\.[a-z0-9_]+)*$" }));
 term!(Purpose, json!({ "type": "string", "pattern": "^[a-z0-9_]+(\\.[a-z0-9_]+)*$" }));
 term!(SpiffePattern, json!({ "type": "string", "pattern": "^spiffe://" }));
 term!(TrustDomain, json!({ "type": "string", "pattern": "^[a-z0-9._-]+$" }));
@@ -77,21 +83,11 @@ impl Read for Reason {
 
 impl Read for Duration {
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
-        // Units as Prometheus and Kubernetes spell them: `M` for months is too near to `m` for minutes.
-        let parsed = node.text().and_then(|text| {
-            let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-            let seconds =
-                [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)].into_iter().find(|(name, _)| *name == unit)?.1;
-            let plain = (1..=6).contains(&digits.len())
-                && digits.bytes().all(|b| b.is_ascii_digit())
-                && !digits.starts_with('0');
-            let count = digits.bytes().fold(0, |count: u64, digit| count * 10 + u64::from(digit.wrapping_sub(b'0')));
-            plain.then(|| Duration::from_secs(count * seconds))
-        });
-        if parsed.is_none() {
-            problems.push(expected("a duration such as `30s`, `5m`, `1h` or `30d`", node));
+        if let Some(Ok(duration)) = node.text().map(parse_duration) {
+            return Some(duration);
         }
-        parsed
+        problems.push(expected("a duration such as `30s`, `5m`, `1h` or `30d`", node));
+        None
     }
 
     fn schema() -> Value {
@@ -108,7 +104,7 @@ pub(in crate::bundle) struct Document {
 }
 
 macro_rules! kinds {
-    ($($(#[doc = $doc:literal])* $kind:ident($body:ty) = $text:literal),+ ; later $($later:literal: $what:literal),+) => {
+    ($($(#[doc = $doc:literal])* $kind:ident($body:ty) = $text:literal),+) => {
         /// What a document says, by its kind.
         #[derive(Debug)]
         pub(in crate::bundle) enum Body { $($kind($body)),+ }
@@ -121,7 +117,6 @@ macro_rules! kinds {
         }
 
         const KINDS: &[&str] = &[$($text),+];
-        const LATER_KINDS: &[(&str, &str)] = &[$(($later, $what)),+];
 
         fn read_body(kind: &str, rest: &Node, problems: &mut Problems) -> Option<Body> {
             match kind {
@@ -157,8 +152,11 @@ kinds! {
     /// What one consumer may do.
     Contract(Contract) = "Contract",
     /// What must come out: cases that `tollgate test` runs.
-    Test(Test) = "Test";
-    later "Guardrail": "rules that no contract can override", "Override": "exceptions with an owner and an expiry date"
+    Test(Test) = "Test",
+    /// A rule that no contract can override.
+    Guardrail(Guardrail) = "Guardrail",
+    /// An exception with an owner, a reason and an end.
+    Override(Override) = "Override"
 }
 
 keys! {
@@ -209,16 +207,10 @@ fn known_kind(kind: Spanned<String>, problems: &mut Problems) -> Option<String> 
     if KINDS.contains(&kind.as_str()) {
         return Some(kind.value);
     }
-    problems.push(match LATER_KINDS.iter().find(|(one, _)| *one == kind.value) {
-        Some((_, what)) => Problem::at(&kind.place, format!("`{}` is not supported yet: {what}", kind.value))
-            .help("leave the document out"),
-        None => {
-            let problem = Problem::at(&kind.place, format!("`{}` is not a kind of document", kind.value));
-            match problems.nearest(&kind.value, KINDS.iter().copied()) {
-                Some(meant) => problem.help(format!("did you mean `{meant}`?")),
-                None => problem.help(format!("one of {}", listed(KINDS))),
-            }
-        }
+    let problem = Problem::at(&kind.place, format!("`{}` is not a kind of document", kind.value));
+    problems.push(match problems.nearest(&kind.value, KINDS.iter().copied()) {
+        Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+        None => problem.help(format!("one of {}", listed(KINDS))),
     });
     None
 }

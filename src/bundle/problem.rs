@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use crate::terms;
+
 /// A file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
@@ -108,6 +110,21 @@ impl Place {
         &self.file.name
     }
 
+    /// The place of a part of a text that is written here, by its bytes; the whole where the text is not written as it is
+    /// (quotes within it, several lines).
+    pub(super) fn part(&self, text: &str, range: Range<usize>) -> Self {
+        let written: String = self.file.text.chars().skip(self.chars.start).take(self.chars.len()).collect();
+        let Some(at) = written.find(text).filter(|_| !text.contains('\n')) else { return self.clone() };
+        let chars_before = |bytes: usize| text.get(..bytes).map_or(0, |before| before.chars().count());
+        let start = written.get(..at).map_or(0, |before| before.chars().count());
+        let chars = start + chars_before(range.start)..start + chars_before(range.end);
+        Self {
+            column: self.column + chars.start,
+            chars: self.chars.start + chars.start..self.chars.start + chars.end,
+            ..self.clone()
+        }
+    }
+
     /// The range in bytes, at least one character wide where the file has one there.
     fn bytes(&self) -> Range<usize> {
         let text = &self.file.text;
@@ -159,7 +176,7 @@ impl Problems {
 
     /// The known word that was probably meant. Looking for it takes time, so only the first problems get it.
     pub(super) fn nearest<'k>(&self, word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-        if self.0.len() < MAX_HINTS { nearest(word, known) } else { None }
+        if self.0.len() < MAX_HINTS { terms::nearest(word, known) } else { None }
     }
 
     /// All of them, in the order of files and lines.
@@ -182,12 +199,4 @@ impl Problems {
             problem.place.as_ref().map(|place| (place.file.name.clone(), place.line, place.column))
         });
     }
-}
-
-/// The known word that was probably meant.
-fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let distance = |one: &&str| strsim::damerau_levenshtein(word, one);
-    let best = known.into_iter().min_by_key(distance)?;
-    // A third of the word may be wrong; beyond that it is another word.
-    (distance(&best) <= (word.chars().count().max(3)) / 3 + 1).then_some(best)
 }

@@ -1,12 +1,12 @@
 //! The inputs of an action: what of a request rules may look at, typed, and where it stands.
 //!
 //! An input has one reading or none. A parameter that is given twice, a header with two values, a number in a form that
-//! others read differently: each is refused with its reason. Bodies are not read by this version, and an action that
-//! needs one says so.
+//! others read differently: each is refused with its reason. In JSON a number must be a number and a text a text, and a
+//! number must be one that a reader with doubles keeps exactly (RFC 7493, section 2.2).
 
 use rust_decimal::Decimal;
 
-use crate::facts::{Headers, Target};
+use crate::facts::{Facts, Form, Json, Target};
 use crate::terms::{Money, Pointer, Reason};
 
 /// What an action may be judged by.
@@ -18,6 +18,18 @@ pub struct Input {
     pub kind: InputKind,
     /// Whether a request may leave it out.
     pub optional: bool,
+    /// How its number is written in JSON.
+    pub spelled: Spelled,
+}
+
+crate::terms::spelled! {
+    /// How a number is written in JSON.
+    Spelled, "a way to write a number" {
+        /// As a number: `12.50`.
+        Number = "number",
+        /// As a text: `"12.50"`.
+        Text = "text",
+    }
 }
 
 /// The type of an input.
@@ -59,8 +71,12 @@ pub enum Location {
     Query(String),
     /// A header, in lower case.
     Header(String),
-    /// A place in the body.
+    /// A place in a JSON body; of a batch, in the one message.
     Body(Pointer),
+    /// A place in the arguments of the operation: of an MCP tool, of a GraphQL field.
+    Argument(Pointer),
+    /// A field of a form.
+    Form(String),
 }
 
 /// An input and where it stands in one route.
@@ -93,24 +109,45 @@ pub enum Value {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inputs(Vec<(String, Value)>);
 
+/// What rules look at of one operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Content<'a> {
+    /// Method, host, path and query.
+    pub target: &'a Target<'a>,
+    /// Headers, and how the body came.
+    pub facts: &'a Facts<'a>,
+    /// The values of the path's parameters.
+    pub params: &'a [String],
+    /// The body, as far as it was read.
+    pub body: &'a Parsed<'a>,
+    /// The message and the arguments, where the operation is one of an endpoint.
+    pub element: Option<(&'a Json<'a>, &'a Json<'a>)>,
+}
+
+/// A body that was read, or not.
+#[derive(Debug)]
+pub enum Parsed<'a> {
+    /// No rule looks at it.
+    NotRead,
+    /// JSON.
+    Json(Json<'a>),
+    /// A form.
+    Form(Form<'a>),
+}
+
 /// The longest value that rules look at.
 const MAX_TEXT: usize = 1024;
+/// A double keeps every decimal of so many digits (IEEE 754 binary64).
+const MAX_EXACT_DIGITS: usize = 15;
+/// 2^53 - 1: the largest whole number that every double below it keeps too.
+const MAX_EXACT_INTEGER: i64 = 9_007_199_254_740_991;
 
 impl Inputs {
     /// Reads a route's inputs. Where one cannot be had, the reason: all the rest is then worth nothing.
-    pub fn read(
-        placed: &[Placed],
-        target: &Target<'_>,
-        headers: &Headers<'_>,
-        params: &[String],
-    ) -> Result<Self, Reason> {
-        if placed.iter().any(Placed::is_in_body) {
-            return Err(Reason::BodyUnavailable);
-        }
-        let source = Source { target, headers, params };
+    pub fn read(placed: &[Placed], content: &Content<'_>) -> Result<Self, Reason> {
         let mut inputs = Vec::with_capacity(placed.len());
         for one in placed {
-            match source.value(one)? {
+            match content.value(one)? {
                 Some(value) => inputs.push((one.input.name.clone(), value)),
                 None if one.input.optional => {}
                 None => return Err(Reason::InputMissing),
@@ -126,38 +163,99 @@ impl Inputs {
 }
 
 impl Placed {
-    /// Whether the body is needed to read it.
-    pub fn is_in_body(&self) -> bool {
-        matches!(self.at, Location::Body(_)) || matches!(self.currency_at, Some(Location::Body(_)))
+    /// The places where its parts stand.
+    pub fn places(&self) -> impl Iterator<Item = &Location> {
+        std::iter::once(&self.at).chain(&self.currency_at)
     }
 }
 
-struct Source<'a> {
-    target: &'a Target<'a>,
-    headers: &'a Headers<'a>,
-    params: &'a [String],
-}
-
-impl Source<'_> {
+impl<'a> Content<'a> {
     fn value(&self, placed: &Placed) -> Result<Option<Value>, Reason> {
-        let Some(text) = self.text(&placed.at)? else {
+        let Some(text) = self.text(&placed.at, placed.input.json_type())? else {
             return Ok(None);
         };
-        let currency = placed.currency_at.as_ref().map(|at| self.text(at)).transpose()?.flatten();
+        let currency = placed.currency_at.as_ref().map(|at| self.text(at, JsonType::Text)).transpose()?.flatten();
         read_value(placed.input.kind, text, currency).map(Some)
     }
 
-    fn text(&self, at: &Location) -> Result<Option<&str>, Reason> {
+    fn text(&self, at: &Location, expected: JsonType) -> Result<Option<&'a str>, Reason> {
         let found = match at {
             Location::Path(position) => self.params.get(*position).map(String::as_str),
             Location::Query(name) => self.target.query.value(name)?,
-            Location::Header(name) => self.headers.single(name)?,
-            Location::Body(_) => return Err(Reason::BodyUnavailable),
+            Location::Header(name) => self.facts.headers.single(name)?,
+            Location::Body(pointer) => self.json_text(self.message(), pointer, expected)?,
+            Location::Argument(pointer) => {
+                self.json_text(self.element.map(|(_, arguments)| arguments), pointer, expected)?
+            }
+            Location::Form(name) => match self.body {
+                Parsed::Form(form) => self.undamaged(form.value(name)?)?,
+                Parsed::NotRead | Parsed::Json(_) => return Err(Reason::BodyUnavailable),
+            },
         };
         match found {
             Some(text) if text.len() > MAX_TEXT || text.chars().any(char::is_control) => Err(Reason::InputInvalid),
             other => Ok(other),
         }
+    }
+
+    /// The JSON that `body:` points into.
+    fn message(&self) -> Option<&'a Json<'a>> {
+        match (self.element, self.body) {
+            (Some((message, _)), _) => Some(message),
+            (None, Parsed::Json(json)) => Some(json),
+            (None, Parsed::NotRead | Parsed::Form(_)) => None,
+        }
+    }
+
+    fn json_text(
+        &self,
+        json: Option<&'a Json<'a>>,
+        pointer: &Pointer,
+        expected: JsonType,
+    ) -> Result<Option<&'a str>, Reason> {
+        match (json.ok_or(Reason::BodyUnavailable)?.at(pointer)?, expected) {
+            // `null` is an absent value to some readers and a value to others: it is no value of any input.
+            (None, _) => Ok(None),
+            (Some(Json::Text(text)), JsonType::Text) => self.undamaged(Some(text.as_ref())),
+            (Some(Json::Number(number)), JsonType::Number) if is_exact(number) => Ok(Some(number)),
+            (Some(Json::Boolean(true)), JsonType::Boolean) => Ok(Some("true")),
+            (Some(Json::Boolean(false)), JsonType::Boolean) => Ok(Some("false")),
+            (Some(_), _) => Err(Reason::InputInvalid),
+        }
+    }
+
+    /// A text in which the proxy may have replaced bytes is not the text that the service reads.
+    fn undamaged(&self, text: Option<&'a str>) -> Result<Option<&'a str>, Reason> {
+        match text {
+            Some(text) if self.facts.body.is_lossy() && text.contains('!') => Err(Reason::InputInvalid),
+            other => Ok(other),
+        }
+    }
+}
+
+/// What a value must be in JSON.
+#[derive(Debug, Clone, Copy)]
+enum JsonType {
+    Text,
+    Number,
+    Boolean,
+}
+
+impl Input {
+    const fn json_type(&self) -> JsonType {
+        match (self.kind, self.spelled) {
+            (InputKind::Text, _) | (_, Spelled::Text) => JsonType::Text,
+            (InputKind::Boolean, _) => JsonType::Boolean,
+            (InputKind::Integer | InputKind::Decimal | InputKind::Money { .. }, Spelled::Number) => JsonType::Number,
+        }
+    }
+}
+
+/// Whether a reader with doubles reads the number that stands there.
+fn is_exact(number: &str) -> bool {
+    match number.parse::<i64>() {
+        Ok(whole) => (-MAX_EXACT_INTEGER..=MAX_EXACT_INTEGER).contains(&whole),
+        Err(_) => number.bytes().filter(u8::is_ascii_digit).count() <= MAX_EXACT_DIGITS,
     }
 }
 

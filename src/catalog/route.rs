@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Placed;
-use crate::facts::Path;
+use super::{Key, Placed};
+use crate::facts::{Accepts, Path};
 use crate::terms::{InvalidTerm, spelled};
 
 spelled! {
@@ -28,16 +28,27 @@ spelled! {
 /// One wire form of an action.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// The method.
-    pub method: Method,
-    /// The path.
-    pub template: Template,
+    /// How a request is told to be of this form.
+    pub form: Form,
     /// Where the action's inputs are in this form.
     pub inputs: Vec<Placed>,
+    /// Which bodies it is judged by.
+    pub accepts: Accepts,
+}
+
+/// How a request is told to be of a wire form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// By method and path.
+    Http(Method, Template),
+    /// By the path of a gRPC method; the request must be gRPC.
+    Grpc(Template),
+    /// By what the body says at an endpoint.
+    Element(Key),
 }
 
 /// A path whose segments are literal or parameters.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Template {
     pub(super) segments: Vec<Segment>,
 }
@@ -60,6 +71,11 @@ impl Method {
 }
 
 impl Template {
+    /// A path of one literal segment.
+    pub fn of_literal(segment: &str) -> Self {
+        Self { segments: vec![Segment::Literal(segment.to_owned())] }
+    }
+
     /// The names of the parameters, in order.
     pub fn params(&self) -> impl Iterator<Item = &str> {
         self.segments.iter().filter_map(|segment| match segment {
@@ -147,6 +163,10 @@ impl fmt::Display for Template {
 
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.method, self.template)
+        match &self.form {
+            Form::Http(method, template) => write!(f, "{method} {template}"),
+            Form::Grpc(template) => write!(f, "grpc {}", template.to_string().trim_start_matches('/')),
+            Form::Element(key) => write!(f, "{key}"),
+        }
     }
 }

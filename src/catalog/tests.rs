@@ -19,12 +19,20 @@ fn catalog(routes: &[(&str, &str)]) -> Result<Catalog, Overlap> {
             name: name.parse().unwrap(),
             service,
             tier: Tier::Open,
+            description: None,
+            inputs: vec![],
+            subject: None,
+            returns: vec![],
             limits: vec![],
             mutations: Mutations::default(),
         };
         let id = catalog.add_action(action).or_else(|| catalog.action_id(name)).unwrap();
         let (method, template) = Route::parse(route).unwrap();
-        catalog.add_route(id, &hosts, Route { method, template, inputs: vec![] })?;
+        catalog.add_route(
+            id,
+            &hosts,
+            Route { form: Form::Http(method, template), inputs: vec![], accepts: Accepts::default() },
+        )?;
     }
     Ok(catalog)
 }
@@ -32,8 +40,8 @@ fn catalog(routes: &[(&str, &str)]) -> Result<Catalog, Overlap> {
 fn find(catalog: &Catalog, method: &str, host: &str, path: &str) -> Option<(String, Vec<String>)> {
     let facts = Facts::read(Told { method, host, path, ..Told::default() });
     match catalog.find(facts.target.as_ref().unwrap()) {
-        Found::Mapped { action, params, .. } => Some((action.name.to_string(), params)),
-        Found::Unmapped { .. } => None,
+        Found::Mapped(found) => Some((found.action.name.to_string(), found.params)),
+        Found::Endpoint(_) | Found::Unmapped { .. } => None,
     }
 }
 
@@ -120,10 +128,14 @@ fn read(
     path: &str,
     headers: &[(&str, &str)],
 ) -> Result<Inputs, Reason> {
-    let placed = Placed { input: Input { name: "it".into(), kind, optional: false }, at, currency_at };
+    let placed =
+        Placed { input: Input { name: "it".into(), kind, optional: false, spelled: Spelled::Number }, at, currency_at };
     let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     let facts = Facts::read(Told { method: "GET", host: "a", path, headers, ..Told::default() });
-    Inputs::read(&[placed], facts.target.as_ref().unwrap(), &facts.headers, &["7".to_owned()])
+    let params = ["7".to_owned()];
+    let target = facts.target.as_ref().unwrap();
+    let body = Parsed::NotRead;
+    Inputs::read(&[placed], &Content { target, facts: &facts, params: &params, body: &body, element: None })
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub struct Tiers {
 }
 
 /// What one tier demands.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Demands {
     /// Everyone who stands behind the call is proven.
     pub known_caller: bool,

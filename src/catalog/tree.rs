@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::RouteId;
+use super::Leaf;
 use super::route::{Segment, Template};
 
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ struct Node {
     /// The literals as a careless router might read them.
     folded: HashSet<String>,
     param: Option<Box<Node>>,
-    route: Option<RouteId>,
+    leaf: Option<Leaf>,
 }
 
 /// Which of two templates is the more literal one, as far as their segments were compared.
@@ -32,7 +32,7 @@ struct Compared {
 
 impl Tree {
     /// Adds a route, or names the one that it overlaps with.
-    pub(super) fn insert(&mut self, template: &Template, id: RouteId) -> Result<(), RouteId> {
+    pub(super) fn insert(&mut self, template: &Template, id: Leaf) -> Result<(), Leaf> {
         if let Some(with) = self.root.overlap(&template.segments, Compared::default()) {
             return Err(with);
         }
@@ -46,12 +46,12 @@ impl Tree {
                 Segment::Param(_) => node.param.get_or_insert_default(),
             };
         }
-        node.route = Some(id);
+        node.leaf = Some(id);
         Ok(())
     }
 
     /// The route of a canonical path, and the values of its parameters.
-    pub(super) fn find(&self, path: &str) -> Option<(RouteId, Vec<String>)> {
+    pub(super) fn find(&self, path: &str) -> Option<(Leaf, Vec<String>)> {
         let mut params = Vec::new();
         let id = self.root.find(path.strip_prefix('/')?, &mut params)?;
         Some((id, params.into_iter().map(str::to_owned).collect()))
@@ -59,14 +59,14 @@ impl Tree {
 }
 
 impl Node {
-    fn find<'p>(&self, path: &'p str, params: &mut Vec<&'p str>) -> Option<RouteId> {
+    fn find<'p>(&self, path: &'p str, params: &mut Vec<&'p str>) -> Option<Leaf> {
         let (segment, rest) = match path.split_once('/') {
             Some((segment, rest)) => (segment, Some(rest)),
             None => (path, None),
         };
         let go_on = |node: &Self, params: &mut Vec<&'p str>| match rest {
             Some(rest) => node.find(rest, params),
-            None => node.route,
+            None => node.leaf,
         };
         if let Some(found) = self.literals.get(segment).and_then(|node| go_on(node, params)) {
             return Some(found);
@@ -84,9 +84,9 @@ impl Node {
     }
 
     /// A route below that a request could match as well as the new one, without either being the more literal.
-    fn overlap(&self, segments: &[Segment], so_far: Compared) -> Option<RouteId> {
+    fn overlap(&self, segments: &[Segment], so_far: Compared) -> Option<Leaf> {
         let Some((first, rest)) = segments.split_first() else {
-            return self.route.filter(|_| so_far.new_is_more_literal == so_far.old_is_more_literal);
+            return self.leaf.filter(|_| so_far.new_is_more_literal == so_far.old_is_more_literal);
         };
         let param = self.param.as_deref();
         match first {

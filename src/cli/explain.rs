@@ -32,11 +32,14 @@ pub(super) struct Args {
     /// A further header: `name: value`; may be repeated
     #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
+    /// The body: a text, or `@` and a file; JSON where no `content-type` header says otherwise
+    #[arg(long, value_name = "BODY")]
+    body: Option<String>,
     /// The time of the request (RFC 3339); now where this is left out
     #[arg(long, value_name = "TIME")]
     now: Option<Timestamp>,
     /// Explain the case of this name instead
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["target", "workload", "claims", "headers", "now"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["target", "workload", "claims", "headers", "body", "now"])]
     case: Option<String>,
     /// How to print it
     #[arg(long, value_enum, default_value = "text")]
@@ -72,6 +75,11 @@ fn asked(args: &Args) -> Result<Asked> {
     })?;
     let (host, path) = target.split_at(at);
     let claims = args.claims.as_deref().map(read_claims).transpose()?;
+    let body = args.body.as_deref().map(|text| read_argument(text, "body")).transpose()?;
+    let mut headers = args.headers.clone();
+    if body.is_some() && !headers.iter().any(|(name, _)| name == "content-type") {
+        headers.push(("content-type".to_owned(), "application/json".to_owned()));
+    }
     Ok(Asked {
         workload: args.workload.clone(),
         claims,
@@ -79,16 +87,21 @@ fn asked(args: &Args) -> Result<Asked> {
         method: args.method.clone().unwrap_or_default(),
         host: host.to_owned(),
         path: path.to_owned(),
-        headers: args.headers.clone(),
+        headers,
+        body,
     })
 }
 
 fn read_claims(text: &str) -> Result<Value> {
-    let text = match text.strip_prefix('@') {
-        Some(path) => fs::read_to_string(path).with_context(|| format!("cannot read the claims in `{path}`"))?,
-        None => text.to_owned(),
-    };
-    serde_json::from_str(&text).context("the claims are not JSON")
+    serde_json::from_str(&read_argument(text, "claims")?).context("the claims are not JSON")
+}
+
+/// An argument as it is, or what is in the file behind its `@`.
+fn read_argument(text: &str, what: &str) -> Result<String> {
+    match text.strip_prefix('@') {
+        Some(path) => fs::read_to_string(path).with_context(|| format!("cannot read the {what} in `{path}`")),
+        None => Ok(text.to_owned()),
+    }
 }
 
 fn header(text: &str) -> std::result::Result<(String, String), String> {

@@ -11,7 +11,7 @@ use envoy_types::pb::google::protobuf::value::Kind;
 use envoy_types::pb::google::protobuf::{Struct, Value as WireValue};
 use serde_json::{Number, Value};
 
-use crate::facts::Told;
+use crate::facts::{Given, Told};
 use crate::terms::Reason;
 
 /// Metadata nests as deep as a token does; a filter that nests deeper is cut off there.
@@ -33,9 +33,26 @@ pub(super) fn told(request: &CheckRequest) -> Result<Told<'_>, Reason> {
         host: &http.host,
         path: &http.path,
         headers: joined.chain(listed).collect(),
+        body: body(&http.body, &http.raw_body),
+        size: size(http.size),
         principal: attributes.source.as_ref().map_or("", |source| source.principal.as_str()),
         metadata: attributes.metadata_context.as_ref().map(metadata).unwrap_or_default(),
     })
+}
+
+/// Envoy fills one of both, and neither where there is no body or it is not told to send it.
+const fn body<'a>(text: &'a str, bytes: &'a [u8]) -> Given<'a> {
+    match (text.is_empty(), bytes.is_empty()) {
+        (true, true) => Given::Nothing,
+        (true, false) => Given::Bytes(bytes),
+        (false, true) => Given::Text(text),
+        (false, false) => Given::Both,
+    }
+}
+
+/// -1 where Envoy does not know it.
+const fn size(told: i64) -> Option<u64> {
+    if told < 0 { None } else { Some(told.unsigned_abs()) }
 }
 
 fn metadata(wire: &Metadata) -> BTreeMap<&str, Value> {

@@ -35,6 +35,8 @@ pub const fn statuses(kind: Kind) -> (u16, Code) {
     match kind {
         Kind::Granted => (200, Code::Ok),
         Kind::Malformed => (400, Code::InvalidArgument),
+        Kind::TooLarge => (413, Code::InvalidArgument),
+        Kind::Unsupported => (415, Code::InvalidArgument),
         Kind::CallerUnknown | Kind::Challenge => (401, Code::Unauthenticated),
         Kind::NotGranted => (403, Code::PermissionDenied),
         Kind::Error => (503, Code::Unavailable),
@@ -54,6 +56,10 @@ const fn form(kind: Kind) -> Form {
     let (title, next) = match kind {
         Kind::Granted => ("Granted", ""),
         Kind::Malformed => ("Ambiguous or malformed request", "send the request in its plain form"),
+        Kind::TooLarge => ("Content too large", "send less in one request"),
+        Kind::Unsupported => {
+            ("Unsupported media type", "send the body as plain JSON or as a plain form, without an encoding")
+        }
         Kind::CallerUnknown => (
             "Caller unknown",
             "prove who you are: with a client certificate, and a valid token where a user is behind the call",

@@ -78,7 +78,7 @@ fn read_pair(raw: &str) -> Result<Pair<'_>, Reason> {
 
 /// Whether some framework would read `given` as the parameter `name`: in another case, with blanks or controls around it,
 /// with `.`, `+` or a blank for `_`, or as the first of an array.
-fn is_a_spelling_of(given: &str, name: &str) -> bool {
+pub(super) fn is_a_spelling_of(given: &str, name: &str) -> bool {
     let given = given.trim_matches(|c: char| c.is_whitespace() || c.is_control() || c == '+');
     match given.as_bytes().split_at_checked(name.len()) {
         Some((start, rest)) => {

@@ -252,3 +252,172 @@ const ENCODE: percent_encoding::AsciiSet = percent_encoding::CONTROLS
     .add(b'{')
     .add(b'|')
     .add(b'}');
+
+mod bodies {
+    //! Whole, of one media type, decodable in one way; or the reason why not.
+
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::facts::{Accepts, Given};
+
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+
+    fn facts<'a>(headers: Headers<'a>, body: Given<'a>, size: Option<u64>) -> Facts<'a> {
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        Facts::read(Told { method: "POST", host: "a", path: "/", headers, body, size, ..Told::default() })
+    }
+
+    #[track_caller]
+    fn json(headers: Headers<'_>, body: &[u8], size: Option<u64>, expected: Result<(), Reason>) {
+        let facts = facts(headers, Given::Bytes(body), size);
+        let found = facts.body.json(&facts.headers, &Accepts { gzip: true, max_bytes: 100, ..Accepts::default() });
+        assert_eq!(found.map(|_| ()), expected, "{headers:?}");
+    }
+
+    #[track_caller]
+    fn field(content_type: &str, body: &str, expected: Result<Option<&str>, Reason>) {
+        let headers = [("content-type", content_type)];
+        let facts = facts(&headers, Given::Bytes(body.as_bytes()), None);
+        let form = facts.body.form(&facts.headers, &Accepts::default());
+        let found = form.and_then(|form| form.value("amount").map(|value| value.map(str::to_owned)));
+        assert_eq!(found, expected.map(|value| value.map(str::to_owned)), "{content_type} {body}");
+    }
+
+    const JSON: (&str, &str) = ("content-type", "application/json");
+
+    #[test]
+    fn a_body_is_read_only_where_it_is_whole() {
+        json(&[JSON], b"{}", None, Ok(()));
+        json(&[JSON, ("x-envoy-auth-partial-body", "false"), ("content-length", "2")], b"{}", Some(2), Ok(()));
+        json(&[JSON, ("x-envoy-auth-partial-body", "true")], b"{}", None, Err(Reason::BodyPartial));
+        json(&[JSON, ("x-envoy-auth-partial-body", "maybe")], b"{}", None, Err(Reason::BodyPartial));
+        json(&[JSON], b"{}", Some(3), Err(Reason::BodyPartial));
+        json(&[JSON, ("content-length", "3")], b"{}", Some(2), Err(Reason::BodyPartial));
+        json(&[JSON, ("content-length", "1")], b"{}", None, Err(Reason::BodyLength));
+        for bad in ["+2", "2,2", "0x2", "", "99999999999999999999"] {
+            json(&[JSON, ("content-length", bad)], b"{}", None, Err(Reason::BodyLength));
+        }
+        let nothing = facts(&[JSON], Given::Nothing, None);
+        assert_eq!(nothing.body.json(&nothing.headers, &Accepts::default()), Err(Reason::BodyUnavailable));
+        json(&[JSON], &[b'1'; 101], None, Err(Reason::BodyTooLarge));
+    }
+
+    #[test]
+    fn only_declared_media_types_are_read() {
+        for good in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/vnd.api+json",
+            "application/json;charset=\"utf-8\"",
+        ] {
+            json(&[("content-type", good)], b"{}", None, Ok(()));
+        }
+        for bad in [
+            "text/plain; x=application/json",
+            "text/json",
+            "application/json, text/plain",
+            "application/json; charset=utf-16",
+            "application/json; charset=utf-8; charset=utf-7",
+            "application/x-www-form-urlencoded",
+            "",
+        ] {
+            json(&[("content-type", bad)], b"{}", None, Err(Reason::BodyMediaType));
+        }
+        json(&[], b"{}", None, Err(Reason::BodyMediaType));
+        json(&[JSON, ("content_type", "text/plain")], b"{}", None, Err(Reason::BodyMediaType));
+    }
+
+    #[test]
+    fn an_encoded_body_is_read_only_where_it_has_one_reading() {
+        let gzip = |text: &[u8]| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+            encoder.write_all(text).unwrap();
+            encoder.finish().unwrap()
+        };
+        let encoded = [JSON, ("content-encoding", "gzip")];
+        json(&encoded, &gzip(b"{}"), None, Ok(()));
+        json(&encoded, &gzip(&[b' '; 5_000]), None, Err(Reason::BodyTooLarge));
+        json(&encoded, &[gzip(b"{}"), gzip(b"{}")].concat(), None, Err(Reason::BodyEncodingMalformed));
+        json(&encoded, b"{}", None, Err(Reason::BodyEncodingMalformed));
+        json(&[JSON, ("content-encoding", "gzip, gzip")], &gzip(b"{}"), None, Err(Reason::BodyEncoding));
+        json(&[JSON, ("content-encoding", "br")], b"{}", None, Err(Reason::BodyEncoding));
+        json(&[JSON, ("content-encoding", "identity")], b"{}", None, Ok(()));
+        let facts = facts(&encoded, Given::Bytes(b"{}"), None);
+        assert_eq!(facts.body.json(&facts.headers, &Accepts::default()), Err(Reason::BodyEncoding), "not declared");
+    }
+
+    #[test]
+    fn a_key_that_the_proxy_may_have_changed_is_refused() {
+        let facts = facts(&[JSON], Given::Text("{\"amount!\":1}"), None);
+        assert_eq!(facts.body.json(&facts.headers, &Accepts::default()), Err(Reason::JsonKeyAmbiguous));
+        assert!(facts.body.is_lossy());
+    }
+
+    #[test]
+    fn a_field_of_a_form_has_one_reading() {
+        const URL: &str = "application/x-www-form-urlencoded";
+        field(URL, "amount=1+0%30&b", Ok(Some("1 00")));
+        field(URL, "b=1", Ok(None));
+        for bad in ["amount=1&amount=2", "Amount=1", "amount[]=1", "amoun%74=1", "a=1;amount=2"] {
+            field(URL, bad, Err(Reason::FormAmbiguous));
+        }
+        for bad in ["amount=%zz", "amount=%ff", "a b=1", "amount=\u{e4}"] {
+            field(URL, bad, Err(Reason::FormMalformed));
+        }
+        field(URL, "_method=delete&amount=1", Err(Reason::MethodOverride));
+        field("application/json", "amount=1", Err(Reason::BodyMediaType));
+    }
+
+    #[test]
+    fn a_part_of_a_multipart_form_has_one_reading() {
+        const MULTIPART: &str = "multipart/form-data; boundary=x";
+        let part =
+            |head: &str, value: &str| format!("--x\r\ncontent-disposition: form-data; {head}\r\n\r\n{value}\r\n");
+        let amount = part("name=\"amount\"", "5");
+        field(MULTIPART, &format!("{amount}--x--\r\n"), Ok(Some("5")));
+        field(MULTIPART, &format!("{}{amount}--x--", part("name=\"file\"; filename=\"a\"", "..")), Ok(Some("5")));
+        field(MULTIPART, &format!("{amount}{amount}--x--\r\n"), Err(Reason::FormAmbiguous));
+        for head in [
+            "name=\"amount\"; filename=\"a\"",
+            "name=amount",
+            "name=\"a\\\"mount\"",
+            "name=\"amount%22\"",
+            "name=\"b\"; name=\"amount\"",
+            "name*=utf-8''amount",
+        ] {
+            field(MULTIPART, &format!("{}--x--\r\n", part(head, "5")), Err(Reason::FormAmbiguous));
+        }
+        for bad in [
+            "",
+            "--x--",
+            "preamble\r\n--x\r\ncontent-disposition: form-data; name=\"amount\"\r\n\r\n5\r\n--x--",
+            "--x\ncontent-disposition: form-data; name=\"amount\"\n\n5\n--x--",
+            "--x\r\ncontent-disposition: form-data; name=\"amount\"\r\ncontent-transfer-encoding: base64\r\n\r\nNQ==\r\n--x--",
+        ] {
+            field(MULTIPART, bad, Err(Reason::FormMalformed));
+        }
+        field(MULTIPART, &format!("{}--x--", part("name=\"a\"", "1\r\n--x \r\nb")), Err(Reason::FormAmbiguous));
+        field("multipart/form-data", &amount, Err(Reason::BodyMediaType));
+    }
+
+    #[test]
+    fn another_method_in_a_form_is_refused_where_no_rule_reads_it() {
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let facts = facts(&headers, Given::Bytes(b"_METHOD=delete"), None);
+        assert_eq!(facts.target.err(), Some(Reason::MethodOverride));
+    }
+
+    #[test]
+    fn a_call_carries_one_credential() {
+        let two = |value: &str| {
+            let headers = [("authorization", value)];
+            facts(&headers, Given::Nothing, None).target.err() == Some(Reason::CredentialsAmbiguous)
+        };
+        assert!(two("Bearer a,Bearer b") && two("Bearer a, b") && two("Basic a==,Digest x=\"y\""));
+        assert!(two("Digest username=\"a\", Bearer b"));
+        assert!(!two("Bearer a") && !two("Digest username=\"a b\", realm=\"c d\", nonce=\"e\""));
+        let headers = [("authorization", "Bearer a"), ("Authorization", "Bearer b")];
+        assert_eq!(facts(&headers, Given::Nothing, None).target.err(), Some(Reason::CredentialsAmbiguous));
+    }
+}

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{Context, Look, Plan, plan_with};
 use crate::bundle::{Asked, Bundle, Case};
-use crate::facts::{Facts, Told};
+use crate::facts::{Facts, Given, Told};
 use crate::receipt::Pseudonyms;
 
 /// What came of a case.
@@ -49,6 +49,8 @@ pub fn explain(bundle: &Bundle, asked: &Asked) -> (Plan, Vec<Look>) {
         host: &asked.host,
         path: &asked.path,
         headers: asked.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect(),
+        body: asked.body.as_deref().map_or(Given::Nothing, |body| Given::Bytes(body.as_bytes())),
+        size: asked.body.as_ref().map(|body| body.len() as u64),
         principal: &asked.workload,
         metadata,
     };

@@ -28,9 +28,8 @@ pub(super) fn of(bundle: &Bundle, facts: &Facts<'_>, ruling: &Ruling<'_>, summar
         remove.insert(name.replace('-', "_"));
     };
     OURS.iter().chain(&ENVOYS).chain(&OTHER_PATHS).copied().chain(bundle.identity.headers()).for_each(&mut forbid);
-    if let Some(action) = ruling.action {
-        action.mutations.remove_headers.iter().map(String::as_str).for_each(&mut forbid);
-    }
+    let needless = ruling.actions.iter().flat_map(|action| &action.mutations.remove_headers);
+    needless.map(String::as_str).for_each(&mut forbid);
     let is_twin = |seen: &&str| remove.iter().any(|name| same_to_many(seen, name));
     let seen: Vec<_> =
         facts.headers.names().filter(|seen| is_of_our_family(seen) || is_twin(seen)).map(str::to_owned).collect();
@@ -42,13 +41,13 @@ pub(super) fn of(bundle: &Bundle, facts: &Facts<'_>, ruling: &Ruling<'_>, summar
     if ruling.retain.no_store {
         set_response_headers.push(("cache-control".to_owned(), "no-store".to_owned()));
     }
-    let mutations = ruling.action.map(|action| action.mutations.clone()).unwrap_or_default();
+    let all = || ruling.actions.iter().map(|action| &action.mutations);
     Obligations {
         set_headers,
         remove_headers: remove.into_iter().collect(),
         set_response_headers,
-        set_query: mutations.set_query,
-        remove_query: mutations.remove_query,
+        set_query: all().flat_map(|mutations| mutations.set_query.clone()).collect(),
+        remove_query: all().flat_map(|mutations| mutations.remove_query.clone()).collect(),
     }
 }
 

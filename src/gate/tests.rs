@@ -1,5 +1,7 @@
 //! What is granted, what is not, and which reason wins.
 
+mod grammar;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -95,6 +97,7 @@ impl<'a> Ask<'a> {
             headers: self.headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect(),
             principal: self.workload,
             metadata,
+            ..Told::default()
         };
         let pseudonyms = Pseudonyms::for_cases();
         let now = Timestamp::constant(1_000_000, 0);

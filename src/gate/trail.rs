@@ -3,6 +3,8 @@
 //! A judge notes each rule as it looks at it. In production nobody listens, and a note costs nothing: its text is made only
 //! when asked for.
 
+use crate::terms::{ActionName, Name};
+
 /// One rule that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
@@ -12,6 +14,22 @@ pub struct Look {
     pub outcome: Outcome,
     /// What it looked at, in words for the operator. Nothing personal.
     pub detail: String,
+    /// What of the bundle it is, where coverage counts it.
+    pub about: Option<About>,
+}
+
+/// A part of the bundle whose outcomes are counted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum About {
+    /// The condition of a grant.
+    Condition {
+        /// Of which contract.
+        contract: Name,
+        /// For which action.
+        action: ActionName,
+    },
+    /// A guardrail.
+    Guardrail(Name),
 }
 
 crate::terms::spelled! {
@@ -46,8 +64,14 @@ impl Trail for Vec<Look> {
 }
 
 impl Look {
+    /// Says what of the bundle it is.
+    pub fn about(mut self, about: About) -> Self {
+        self.about = Some(about);
+        self
+    }
+
     /// A rule, what came of it, and why.
     pub fn new(rule: impl Into<String>, outcome: Outcome, detail: impl Into<String>) -> Self {
-        Self { rule: rule.into(), outcome, detail: detail.into() }
+        Self { rule: rule.into(), outcome, detail: detail.into(), about: None }
     }
 }

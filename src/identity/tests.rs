@@ -21,6 +21,7 @@ fn identity() -> Identity {
             acr: Some("/acr".parse().unwrap()),
             auth_time: Some("/auth_time".parse().unwrap()),
             purpose: Some("/purpose".parse().unwrap()),
+            tenant: None,
         }),
         purpose_header: Some("tollgate-purpose".into()),
         channel: Some(ChannelRule {
@@ -28,6 +29,7 @@ fn identity() -> Identity {
             trusted_from: vec!["spiffe://cluster.local/ivr".parse().unwrap()],
             ceilings: [("voice".to_owned(), Tier::Sensitive), ("kiosk".to_owned(), Tier::Open)].into(),
         }),
+        credentials: vec![],
         autonomous: vec!["spiffe://cluster.local/agents/*".parse().unwrap()],
     }
 }

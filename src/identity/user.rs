@@ -30,6 +30,8 @@ pub struct UserRule {
     pub auth_time: Option<Pointer>,
     /// The purpose that the token was issued for.
     pub purpose: Option<Pointer>,
+    /// The customer organisation that the user belongs to.
+    pub tenant: Option<Pointer>,
 }
 
 /// A user whose token was verified.
@@ -47,6 +49,8 @@ pub struct User {
     pub auth_time: Option<i64>,
     /// The purpose that the token declares.
     pub purpose: Declared,
+    /// The customer organisation that the user belongs to.
+    pub tenant: Option<String>,
 }
 
 /// More roles than this are no roles, but a directory.
@@ -74,6 +78,7 @@ impl UserRule {
             auth_time: claim(&self.auth_time).map(read_seconds).transpose()?,
             purpose: claim(&self.purpose)
                 .map_or(Ok(Declared::Nothing), |value| read_text(value).map(|text| Declared::from_text(&text)))?,
+            tenant: claim(&self.tenant).map(read_text).transpose()?,
         })
     }
 }

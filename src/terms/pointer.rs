@@ -15,6 +15,11 @@ impl Pointer {
         Self(format!("/{}", key.replace('~', "~0").replace('/', "~1")))
     }
 
+    /// The keys on the way, decoded.
+    pub fn keys(&self) -> impl Iterator<Item = String> {
+        self.0.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~"))
+    }
+
     /// The pointer as it is written, which is what `serde_json::Value::pointer` takes.
     pub fn as_str(&self) -> &str {
         &self.0

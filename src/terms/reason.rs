@@ -13,6 +13,10 @@ pub enum Kind {
     Granted,
     /// Two readers could understand the request differently, or it is no valid request.
     Malformed,
+    /// More of the request would be needed, or would have to be looked at, than can be.
+    TooLarge,
+    /// The body comes in a form that its action is not judged by.
+    Unsupported,
     /// Who calls is not proven.
     CallerUnknown,
     /// The caller is known, and this is not granted.
@@ -85,12 +89,39 @@ reasons! {
     HeaderMalformed = "header.malformed", Malformed, "a header is not valid";
     HeaderAmbiguous = "header.ambiguous", Malformed, "a header can be read in two ways";
     HeaderHopByHop = "header.hop_by_hop", Malformed, "the connection header names a header of the request";
+    CredentialsAmbiguous = "credentials.ambiguous", Malformed, "the request carries more than one credential";
+    BodyPartial = "body.partial", TooLarge, "only a part of the body reached the decision, and the action is judged by its body";
+    BodyTooLarge = "body.too_large", TooLarge, "the body is larger than what is looked at";
+    BodyLength = "body.length", Malformed, "the body is not as long as the request says";
+    BodyMediaType = "body.media_type", Unsupported, "the body is of a media type that this action is not judged by";
+    BodyEncoding = "body.encoding", Unsupported, "the body is encoded in a way that is not declared for this action";
+    BodyEncodingMalformed = "body.encoding_malformed", Malformed, "the encoded body cannot be decoded in exactly one way";
+    JsonNotUtf8 = "json.not_utf8", Malformed, "the JSON body is not UTF-8";
+    JsonPrefix = "json.prefix", Malformed, "something stands before the JSON value";
+    JsonMalformed = "json.malformed", Malformed, "the body is not JSON";
+    JsonTrailing = "json.trailing", Malformed, "something stands behind the JSON value";
+    JsonDuplicateKey = "json.duplicate_key", Malformed, "a key stands twice in one JSON object, or in two cases";
+    JsonKeyAmbiguous = "json.key_ambiguous", Malformed, "a key of the JSON body can be read in two ways";
+    JsonTooComplex = "json.too_complex", TooLarge, "the JSON body is nested too deeply or has too many values";
+    FormMalformed = "form.malformed", Malformed, "the form is not valid";
+    FormAmbiguous = "form.ambiguous", Malformed, "a field of the form can be read in two ways";
+    BatchTooLong = "batch.too_long", TooLarge, "the request holds more operations than are looked at";
+    McpMalformed = "mcp.malformed", Malformed, "the body is not a JSON-RPC request of the Model Context Protocol";
+    McpHeaderMismatch = "mcp.header_mismatch", Malformed, "a header and the body name different operations";
+    GraphqlMalformed = "graphql.malformed", Malformed, "the GraphQL request is not valid";
+    GraphqlOperation = "graphql.operation", Malformed, "the GraphQL request does not name exactly one of its operations";
+    GraphqlTooComplex = "graphql.too_complex", TooLarge, "the GraphQL document is nested too deeply or has too many parts";
+    GraphqlPersisted = "graphql.persisted_mismatch", Malformed, "the GraphQL document is not the one that its hash names";
 
     // Who and what.
     CallerUnknown = "caller.unknown", CallerUnknown, "who is calling is not proven";
     Unmapped = "unmapped", NotGranted, "this operation is not in the catalogue";
     ContractNone = "contract.none", NotGranted, "no contract grants this action to everyone who stands behind the call";
     ContractPurpose = "contract.purpose", NotGranted, "the action is not granted for this purpose";
+
+    // What no contract can override.
+    GuardrailDenied = "guardrail.denied", NotGranted, "a rule that nothing overrides forbids this";
+    GuardrailNever = "guardrail.never", NotGranted, "the answer would hold data that may never go to this caller";
 
     // Conditions and demands.
     PurposeUndeclared = "purpose.undeclared", NotGranted, "the action needs exactly one declared purpose";
@@ -99,6 +130,11 @@ reasons! {
     InputMissing = "input.missing", Malformed, "an input that the action needs is missing";
     InputInvalid = "input.invalid", Malformed, "an input of the action is not of its type";
     LimitCurrency = "limit.currency", NotGranted, "the amount is in another currency than the limit";
+    BodyBatch = "body.batch", NotGranted, "the action is one call, and the body holds a list";
+    ConditionUnknown = "condition.unknown", NotGranted, "something that a condition of the action looks at is not known";
+    ConditionFalse = "condition.false", NotGranted, "a condition of the action does not hold";
+    SendsRefused = "sends.refused", NotGranted, "the body holds fields that may not be passed on";
+    SendsNotStripped = "sends.not_stripped", NotGranted, "the body holds fields that would have to be taken out, and bodies cannot be changed here: leave them out";
     LimitExceeded = "limit.exceeded", NotGranted, "the request is above the limit for this action";
 
     AssuranceRequired = "assurance.required", Challenge, "the action needs a stronger or a more recent sign-in";
@@ -106,6 +142,13 @@ reasons! {
     ReceiptUnavailable = "receipt.unavailable", Error, "the decision could not be recorded";
 
     Granted = "granted", Granted, "granted";
+}
+
+impl Reason {
+    /// Whether the request itself is at fault. That is never on trial: two readers would still differ about it.
+    pub const fn is_malformed(self) -> bool {
+        matches!(self.kind(), Kind::Malformed | Kind::TooLarge | Kind::Unsupported)
+    }
 }
 
 impl fmt::Display for Reason {

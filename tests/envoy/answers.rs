@@ -138,6 +138,12 @@ async fn a_weak_or_old_sign_in_is_challenged_with_401() {
     scene.refused(&response, 401, "assurance.required");
 }
 
+fn refund(body: &str) -> Request {
+    Request::new("POST", "billing.shop.example", "/v1/orders/7/refunds")
+        .header("content-type", "application/json")
+        .body(body)
+}
+
 #[tokio::test]
 async fn what_is_not_granted_is_answered_403() {
     let scene = Scene::new(&[], ExtAuthz::default()).await;
@@ -147,6 +153,9 @@ async fn what_is_not_granted_is_answered_403() {
         (Request::get(HOST, "/v1/orders/7").header("tollgate-purpose", "marketing"), "contract.purpose"),
         (Request::get(HOST, "/v1/stats/orders"), "contract.none"),
         (Request::new("POST", "billing.shop.example", "/v1/orders/7/refunds"), "body.unavailable"),
+        (refund(r#"{"amount":201.00,"currency":"EUR"}"#), "limit.exceeded"),
+        (refund(r#"{"amount":1.00,"currency":"EUR","card":"4111"}"#), "sends.refused"),
+        (refund(r#"[{"amount":1.00,"currency":"EUR"}]"#), "body.batch"),
     ] {
         let response = scene.send(request).await;
         scene.refused(&response, 403, reason);

@@ -85,7 +85,7 @@ async fn a_body_comes_only_where_it_is_asked_for() {
     let (lab, yes) = (Lab::new().await, StandIn::start().await);
     let body = Some(BodyLimit { max_bytes: 16, allow_partial: true, pack_as_bytes: true });
     let listeners = vec![
-        Listener::new("without"),
+        Listener { ext_authz: Some(ExtAuthz { body: None, ..ExtAuthz::default() }), ..Listener::new("without") },
         Listener { ext_authz: Some(ExtAuthz { body, ..ExtAuthz::default() }), ..Listener::new("with") },
     ];
     let envoy = lab.envoy(yes.address.clone(), listeners).await;

@@ -39,7 +39,7 @@ fn broken() -> TempDir {
 
 #[test]
 fn validate_says_good_or_everything_that_is_wrong() {
-    says(&["validate"], 0, &["good: actions 14, contracts 6, cases 39, files 4", "digest"]);
+    says(&["validate"], 0, &["good: actions 15, contracts 6, cases 53, files 5", "digest"]);
     says(&["validate", "--output", "json"], 0, &["\"good\": true"]);
     let folder = broken();
     let path = folder.path().to_str().unwrap();
@@ -54,7 +54,7 @@ fn validate_says_good_or_everything_that_is_wrong() {
 
 #[test]
 fn test_runs_the_cases_and_names_what_none_touches() {
-    says(&["test", "policies", "--require-coverage"], 0, &["0 failed", "touched: 14 of 14 actions, 6 of 6 contracts"]);
+    says(&["test", "policies", "--require-coverage"], 0, &["0 failed", "touched: 15 of 15 actions, 6 of 6 contracts"]);
     let folder = TempDir::new().unwrap();
     for name in ["00-ground.yaml", "services.yaml", "contracts.yaml"] {
         fs::copy(shipped().join(name), folder.path().join(name)).unwrap();
@@ -118,7 +118,7 @@ fn explain_shows_every_rule_that_was_looked_at() {
 fn schema_and_completions_and_help_are_printed() {
     let schema = tollgate(&["schema"]).stdout;
     let schema: serde_json::Value = serde_json::from_slice(&schema).unwrap();
-    assert_eq!(schema["oneOf"].as_array().unwrap().len(), 6);
+    assert_eq!(schema["oneOf"].as_array().unwrap().len(), 8);
     for shell in ["bash", "zsh", "fish"] {
         says(&["completions", shell], 0, &["validate"]);
     }

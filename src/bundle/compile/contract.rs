@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::ground::{refuse_empty, refuse_long};
-use super::{Documents, InputsByAction, service};
+use super::{Documents, guardrail, service};
 use crate::bundle::documents::contract::{Contract as Typed, Grant as TypedGrant, PartyKeys, Who as TypedWho};
 use crate::bundle::problem::{Place, Problem, Problems};
 use crate::bundle::read::Spanned;
-use crate::catalog::Catalog;
-use crate::contract::{Contract, Grant, Retain, Who};
+use crate::catalog::{Action, Catalog};
+use crate::contract::{Contract, Grant, Others, Retain, Scope, Sends, Who};
 use crate::terms::{ActionName, Name, Role, Tier};
 
 pub(super) struct Compiler<'a> {
     pub(super) catalog: &'a Catalog,
-    pub(super) inputs_by_action: &'a InputsByAction,
+    pub(super) headers: &'a [String],
     pub(super) read: Documents,
 }
 
@@ -55,20 +55,7 @@ impl Compiler<'_> {
         anyone: Option<&Place>,
         problems: &mut Problems,
     ) -> Option<(ActionName, Grant)> {
-        let Some(action) = self.catalog.action_id(name.as_str()).and_then(|id| self.catalog.action(id)) else {
-            if self.read == Documents::AllRead {
-                let problem = Problem::at(&name.place, format!("no service has an action `{}`", name.value));
-                problems.push(
-                    match problems
-                        .nearest(name.as_str(), self.catalog.actions().map(|(_, action)| action.name.as_str()))
-                    {
-                        Some(meant) => problem.help(format!("did you mean `{meant}`?")),
-                        None => problem.help("declare it under the `actions` of a `Service` document"),
-                    },
-                );
-            }
-            return None;
-        };
+        let action = known_action(self.catalog, &name, self.read, problems)?;
         if let Some(who) = anyone.filter(|_| action.tier > Tier::Open) {
             let problem = Problem::at(
                 &name.place,
@@ -77,10 +64,35 @@ impl Compiler<'_> {
             problems
                 .push(problem.also(who, "this is for anyone").help("`who: anyone` is for actions of the tier `open`"));
         }
-        let inputs = self.inputs_by_action.get(&name.value).map_or(&[][..], Vec::as_slice);
-        let limits = typed.limit.map(|limits| service::limits(limits, inputs, problems)).unwrap_or_default();
-        Some((name.value, Grant { limits }))
+        let limits = typed.limit.map(|limits| service::limits(limits, &action.inputs, problems)).unwrap_or_default();
+        let scope = Scope { inputs: &action.inputs, headers: self.headers, has_subject: action.subject.is_some() };
+        let when = typed.when.and_then(|when| guardrail::condition(&when, &scope, problems));
+        let sends = typed.sends.map(|sends| {
+            refuse_empty(&sends.fields, "no body could be passed on", problems);
+            refuse_long(&sends.fields, problems);
+            Sends { fields: sends.fields.value, others: sends.others.unwrap_or(Others::Refuse) }
+        });
+        Some((name.value, Grant { limits, when, sends, exception: None }))
     }
+}
+
+/// An action by its name; a problem where there is none.
+pub(super) fn known_action<'c>(
+    catalog: &'c Catalog,
+    name: &Spanned<ActionName>,
+    read: Documents,
+    problems: &mut Problems,
+) -> Option<&'c Action> {
+    let action = catalog.action_id(name.as_str()).and_then(|id| catalog.action(id));
+    if action.is_none() && read == Documents::AllRead {
+        let problem = Problem::at(&name.place, format!("no service has an action `{}`", name.value));
+        let known = catalog.actions().map(|(_, action)| action.name.as_str());
+        problems.push(match problems.nearest(name.as_str(), known) {
+            Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+            None => problem.help("declare it under the `actions` of a `Service` document"),
+        });
+    }
+    action
 }
 
 fn parties(keys: Spanned<PartyKeys>, problems: &mut Problems) -> Option<Who> {

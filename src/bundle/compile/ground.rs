@@ -1,11 +1,11 @@
 //! Tiers and identity.
 
-use crate::bundle::documents::ground::{Identity as Typed, TierDemands, Tiers as TypedTiers, User};
+use crate::bundle::documents::ground::{Identity as Typed, Require, TierDemands, Tiers as TypedTiers, User};
 use crate::bundle::problem::{Problem, Problems};
 use crate::bundle::read::Spanned;
 use crate::catalog::{Assurance, Demands, Tiers};
 use crate::facts::{Headers, same_to_many};
-use crate::identity::{ChannelRule, Identity, UserRule, WorkloadRule, is_channel};
+use crate::identity::{ChannelRule, Credential, Identity, UserRule, WorkloadRule, is_channel};
 use crate::terms::{Pointer, Tier};
 
 pub(super) fn tiers(typed: TypedTiers, problems: &mut Problems) -> Tiers {
@@ -30,10 +30,12 @@ pub(super) fn tiers(typed: TypedTiers, problems: &mut Problems) -> Tiers {
 fn demands(typed: TierDemands, built_in: Demands, problems: &mut Problems) -> Demands {
     let receipt = typed.receipt.or(built_in.receipt);
     let Some(require) = typed.require else { return Demands { receipt, ..built_in } };
-    let mut demands = Demands { receipt, ..Demands::default() };
-    demands.known_caller = require.caller.is_some();
-    demands.declared_purpose = require.purpose.is_some();
-    demands.assurance = require.assurance.map(|assurance| {
+    Demands { receipt, ..self::require(require, problems) }
+}
+
+/// What a rule demands by itself.
+pub(super) fn require(typed: Require, problems: &mut Problems) -> Demands {
+    let assurance = typed.assurance.map(|assurance| {
         refuse_empty(&assurance.acr, "a sign-in of no class would do", problems);
         for acr in assurance
             .acr
@@ -45,7 +47,12 @@ fn demands(typed: TierDemands, built_in: Demands, problems: &mut Problems) -> De
         }
         Assurance { acr: assurance.acr.value, max_age: assurance.max_age }
     });
-    demands
+    Demands {
+        known_caller: typed.caller.is_some(),
+        declared_purpose: typed.purpose.is_some(),
+        assurance,
+        receipt: None,
+    }
 }
 
 pub(super) fn identity(typed: Typed, problems: &mut Problems) -> Identity {
@@ -79,8 +86,27 @@ pub(super) fn identity(typed: Typed, problems: &mut Problems) -> Identity {
         user: typed.user.and_then(|rule| user(rule, problems)),
         purpose_header: typed.purpose.map(|rule| header(rule.header, problems)),
         channel,
+        credentials: typed.credentials.map(|list| credentials(&list, problems)).unwrap_or_default(),
         autonomous: typed.automation.and_then(|rule| rule.autonomous).map(|rule| rule.workload).unwrap_or_default(),
     }
+}
+
+fn credentials(list: &Spanned<Vec<Spanned<String>>>, problems: &mut Problems) -> Vec<Credential> {
+    refuse_empty(list, "no credential would be looked for", problems);
+    let read = |text: &Spanned<String>, problems: &mut Problems| {
+        let at = |name: &str| Spanned { value: name.to_owned(), place: text.place.clone() };
+        match text.split_once(':') {
+            Some(("header", name)) => Some(Credential::Header(header(at(name), problems))),
+            Some(("cookie", name)) if !name.is_empty() => Some(Credential::Cookie(name.to_owned())),
+            Some(("query", name)) if !name.is_empty() => Some(Credential::Query(name.to_owned())),
+            _ => {
+                let problem = Problem::at(&text.place, format!("`{}` is not a place of a credential", text.value));
+                problems.push(problem.help("`header:authorization`, `cookie:session` or `query:access_token`"));
+                None
+            }
+        }
+    };
+    list.value.iter().filter_map(|text| read(text, problems)).collect()
 }
 
 fn user(typed: User, problems: &mut Problems) -> Option<UserRule> {
@@ -108,6 +134,7 @@ fn user(typed: User, problems: &mut Problems) -> Option<UserRule> {
         acr: claim(|map| &map.acr).or_else(|| standard("acr")),
         auth_time: claim(|map| &map.auth_time).or_else(|| standard("auth_time")),
         purpose: claim(|map| &map.purpose),
+        tenant: claim(|map| &map.tenant),
     })
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use super::InputsByAction;
 use super::ground::{header, refuse_empty};
 use crate::bundle::documents::contract::Limits;
 use crate::bundle::documents::service::{
@@ -10,19 +9,25 @@ use crate::bundle::documents::service::{
     SimpleInput,
 };
 use crate::bundle::problem::{Place, Problem, Problems};
-use crate::bundle::read::{MapOf, Spanned, listed};
+use crate::bundle::read::{Spanned, listed};
 use crate::catalog::{
-    Action, Bound, Catalog, Input, InputKind, Limit, Location, Mutations, Placed, Route, Service, ServiceId, Template,
+    Action, Bound, Catalog, EndpointId, Input, InputKind, Leaf, Limit, Mutations, Protocol, Service, ServiceId, Spelled,
 };
 use crate::facts::Host;
 use crate::terms::{ActionName, Money, Name};
 
 pub(super) struct Compiler<'p> {
-    catalog: Catalog,
-    problems: &'p mut Problems,
+    pub(super) catalog: Catalog,
+    pub(super) problems: &'p mut Problems,
     places_by_action: HashMap<ActionName, Place>,
-    places_by_route: Vec<Place>,
-    inputs_by_action: InputsByAction,
+    pub(super) places_by_leaf: HashMap<Leaf, Place>,
+}
+
+/// A service whose actions are being added.
+pub(super) struct Site {
+    service: ServiceId,
+    pub(super) hosts: Vec<String>,
+    pub(super) endpoints: HashMap<Protocol, EndpointId>,
 }
 
 /// A service's routes stand in the tree of each of its hosts.
@@ -32,17 +37,11 @@ pub(super) const FRAMING: [&str; 5] = ["connection", "content-length", "host", "
 
 impl<'p> Compiler<'p> {
     pub(super) fn new(catalog: Catalog, problems: &'p mut Problems) -> Self {
-        Self {
-            catalog,
-            problems,
-            places_by_action: HashMap::new(),
-            places_by_route: Vec::new(),
-            inputs_by_action: HashMap::new(),
-        }
+        Self { catalog, problems, places_by_action: HashMap::new(), places_by_leaf: HashMap::new() }
     }
 
-    pub(super) fn finish(self) -> (Catalog, InputsByAction) {
-        (self.catalog, self.inputs_by_action)
+    pub(super) fn finish(self) -> Catalog {
+        self.catalog
     }
 
     pub(super) fn add(&mut self, name: Name, owner: Option<String>, typed: Typed) {
@@ -57,8 +56,10 @@ impl<'p> Compiler<'p> {
             hosts.push(host.value.clone());
         }
         let service = self.catalog.add_service(Service { name, owner, mode: typed.mode }, &hosts);
+        let endpoints = self.endpoints(&hosts, (typed.mcp, typed.graphql), &typed.actions.0);
+        let site = Site { service, hosts, endpoints };
         for (name, action) in typed.actions.0 {
-            self.add_action(service, &hosts, name, action);
+            self.add_action(&site, name, action);
         }
     }
 
@@ -73,7 +74,7 @@ impl<'p> Compiler<'p> {
         }
     }
 
-    fn add_action(&mut self, service: ServiceId, hosts: &[String], name: Spanned<ActionName>, typed: TypedAction) {
+    fn add_action(&mut self, site: &Site, name: Spanned<ActionName>, typed: TypedAction) {
         if let Some(first) = self.places_by_action.get(&name.value) {
             let problem = Problem::at(&name.place, format!("there are two actions named `{}`", name.value));
             self.problems.push(problem.also(first, "the first is here"));
@@ -96,27 +97,37 @@ impl<'p> Compiler<'p> {
                 .unwrap_or_default(),
             ..self.query_changes(typed.request_query)
         };
-        let action = Action { name: name.value.clone(), service, tier: typed.tier, limits, mutations };
+        if let Some(subject) = &typed.subject {
+            self.check_subject(subject, &inputs, &typed.routes.value);
+        }
+        let action = Action {
+            name: name.value,
+            service: site.service,
+            tier: typed.tier,
+            description: typed.description,
+            inputs: inputs.clone(),
+            subject: typed.subject.map(|subject| subject.value),
+            returns: typed.returns.unwrap_or_default().0.into_iter().map(|(at, class)| (at.value, class)).collect(),
+            limits,
+            mutations,
+        };
         let Some(id) = self.catalog.add_action(action) else { return };
         for route in typed.routes.value {
-            let place = route.http.place.clone();
-            let route = self.route(route, &inputs);
-            match self.catalog.add_route(id, hosts, route) {
-                Ok(_) => self.places_by_route.push(place),
-                Err(overlap) => {
-                    let problem =
-                        Problem::at(&place, format!("under `{}` this route overlaps with another one", overlap.host));
-                    let problem = problem
-                        .help("a literal segment beats a parameter; otherwise a request may match one route only");
-                    self.problems.push(match self.places_by_route.get(overlap.with.index()) {
-                        Some(other) => problem.also(other, "the other one is here"),
-                        None => problem,
-                    });
-                    // A place for the id that was not given would shift all that follow: there is none.
-                }
-            }
+            self.add_route(site, id, route, &inputs);
         }
-        self.inputs_by_action.insert(name.value, inputs);
+    }
+
+    /// Whose data moves must be known in every form: an input, or a parameter of each path.
+    fn check_subject(&mut self, subject: &Spanned<String>, inputs: &[Input], routes: &[TypedRoute]) {
+        let is_input = inputs.iter().any(|input| input.name == subject.value && input.kind == InputKind::Text);
+        let in_path = |route: &TypedRoute| {
+            route.http.as_ref().is_some_and(|http| http.template.params().any(|param| param == subject.value))
+        };
+        if !is_input && !routes.iter().all(in_path) {
+            let problem =
+                Problem::at(&subject.place, format!("`{}` is not known in every route of this action", subject.value));
+            self.problems.push(problem.help("name an input of the type `string`, or a parameter that every path has"));
+        }
     }
 
     fn input(&mut self, name: Spanned<String>, typed: TypedInput) -> Option<Input> {
@@ -129,66 +140,20 @@ impl<'p> Compiler<'p> {
             );
             return None;
         }
-        let (kind, optional) = match typed {
-            TypedInput::Simple(kind) => (simple(kind), None),
-            TypedInput::Detailed(DetailedInput { kind, optional }) => (simple(kind), optional),
+        let (kind, optional, spelled) = match typed {
+            TypedInput::Simple(kind) => (simple(kind), None, None),
+            TypedInput::Detailed(DetailedInput { kind, optional, spelled }) => (simple(kind), optional, spelled),
             TypedInput::Money(MoneyInput { money, optional }) => {
-                (InputKind::Money { unit: money.unit, min: money.min.map(|min| min.0).unwrap_or_default() }, optional)
+                let min = money.min.map(|min| min.0).unwrap_or_default();
+                (InputKind::Money { unit: money.unit, min }, optional, money.spelled)
             }
         };
-        Some(Input { name: name.value, kind, optional: optional.unwrap_or(false) })
-    }
-
-    fn route(&mut self, typed: TypedRoute, inputs: &[Input]) -> Route {
-        let MapOf(at) = typed.at.unwrap_or_default();
-        let template = typed.http.template;
-        let mut located: HashMap<String, Location> = HashMap::new();
-        for (name, text) in at {
-            self.check_located(&name, inputs);
-            let input = name.split('.').next().unwrap_or_default();
-            match location(&text.value, input, &template) {
-                Ok(location) => drop(located.insert(name.value, location)),
-                Err(help) => {
-                    let problem =
-                        Problem::at(&text.place, format!("`{}` is not a place where an input can stand", text.value));
-                    self.problems.push(problem.help(help));
-                }
-            }
-        }
-        let placed = inputs.iter().filter_map(|input| {
-            let in_path = || template.params().position(|param| param == input.name).map(Location::Path);
-            let at = located.remove(&input.name).or_else(in_path);
-            let currency_at = located.remove(&format!("{}.currency", input.name));
-            let is_money = matches!(input.kind, InputKind::Money { .. });
-            let missing = if at.is_none() {
-                Some(input.name.clone())
-            } else {
-                (is_money && currency_at.is_none()).then(|| format!("{}.currency", input.name))
-            };
-            if let Some(missing) = missing {
-                let problem =
-                    Problem::at(&typed.http.place, format!("this route does not say where `{missing}` stands"));
-                self.problems.push(problem.help(format!("add `at: {{ {missing}: \"query:…\" }}`")));
-            }
-            Some(Placed { input: input.clone(), at: at?, currency_at })
-        });
-        let inputs = placed.collect();
-        Route { method: typed.http.method, template, inputs }
-    }
-
-    /// What stands in `at` must be an input, or the currency of an amount.
-    fn check_located(&mut self, name: &Spanned<String>, inputs: &[Input]) {
-        let is_money = |input: &&Input| matches!(input.kind, InputKind::Money { .. });
-        let currencies = inputs.iter().filter(is_money).map(|input| format!("{}.currency", input.name));
-        let known: Vec<_> = inputs.iter().map(|input| input.name.clone()).chain(currencies).collect();
-        if !known.contains(&name.value) {
-            let problem = Problem::at(&name.place, format!("the action declares no input `{}`", name.value));
-            let meant = self.problems.nearest(name, known.iter().map(String::as_str));
-            self.problems.push(match meant {
-                Some(meant) => problem.help(format!("did you mean `{meant}`?")),
-                None => problem.help("declare it under `inputs`"),
-            });
-        }
+        Some(Input {
+            name: name.value,
+            kind,
+            optional: optional.unwrap_or(false),
+            spelled: spelled.unwrap_or(Spelled::Number),
+        })
     }
 
     fn removed_headers(&mut self, names: Vec<Spanned<String>>) -> Vec<String> {
@@ -226,40 +191,6 @@ const fn simple(kind: SimpleInput) -> InputKind {
         SimpleInput::Integer => InputKind::Integer,
         SimpleInput::Decimal => InputKind::Decimal,
         SimpleInput::Boolean => InputKind::Boolean,
-    }
-}
-
-/// Reads `path`, `query:amount`, `header:x-count`, `body:/amount`; without a name the input's own is meant.
-fn location(text: &str, input: &str, template: &Template) -> Result<Location, String> {
-    let (place, name) = text.split_once(':').map_or((text, None), |(place, name)| (place, Some(name)));
-    let own = name.unwrap_or(input);
-    match place {
-        "path" => template
-            .params()
-            .position(|param| param == own)
-            .map(Location::Path)
-            .ok_or_else(|| format!("the path has no parameter `{own}`")),
-        "query" if !own.is_empty() && own.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)) => {
-            Ok(Location::Query(own.to_owned()))
-        }
-        "header"
-            if crate::facts::Headers::read(&[(own, b"")]).1.is_none()
-                && own.to_ascii_lowercase() == own
-                && !own.starts_with(':') =>
-        {
-            Ok(Location::Header(own.to_owned()))
-        }
-        "body" => name
-            .unwrap_or_default()
-            .parse()
-            .map(Location::Body)
-            .map_err(|error: crate::terms::InvalidTerm| error.to_string()),
-        "query" => Err("a parameter's plain name follows `query:`".to_owned()),
-        "header" => Err("a header's name in lower case follows `header:`".to_owned()),
-        _ => {
-            Err("`path`, `query`, `header`, or with a name: `query:amount`, `header:x-count`, `body:/amount`"
-                .to_owned())
-        }
     }
 }
 

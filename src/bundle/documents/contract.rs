@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::only_word;
 use crate::bundle::node::Node;
 use crate::bundle::problem::{Place, Problem, Problems};
-use crate::bundle::read::{Keys, MapOf, Read, Spanned, expected, keys};
-use crate::terms::{ActionName, Mode, Purpose, SpiffePattern};
+use crate::bundle::read::{Keys, MapOf, Read, Spanned, expected, keys, read_term, term};
+use crate::contract::Others;
+use crate::terms::{ActionName, Mode, Pointer, Purpose, SpiffePattern};
 
 keys! {
     /// What one consumer may do.
@@ -80,15 +81,29 @@ keys! {
         optional {
             /// What one call may not exceed.
             limit: Limits = "limit",
+            /// A condition that must hold, in a subset of CEL.
+            when: Spanned<String> = "when",
+            /// What of a body it may pass on.
+            sends: Sends = "sends",
         }
-        later {
-            "receives": "views of answers",
-            "sends": "views of requests",
-            "when": "conditions",
-            "budget": "budgets over a window",
+        later { "receives": "views of answers", "budget": "budgets over a window", }
+    }
+}
+
+keys! {
+    /// What of a JSON body may be passed on.
+    pub(in crate::bundle) struct Sends {
+        required {
+            /// The fields, as JSON Pointers; each with all that is below it, `*` stands for each element of a list.
+            fields: Spanned<Vec<Pointer>> = "fields",
+        }
+        optional {
+            /// What becomes of a body with other fields: `refuse` (where this is left out), `strip`, `report`.
+            others: Others = "others",
         }
     }
 }
+term!(Others, enum);
 
 /// Limits by input: `{ amount: 200.00 EUR, count: 20 }`.
 #[derive(Debug, Clone)]

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::only_word;
 use crate::bundle::node::{Kind, Node};
-use crate::bundle::problem::{Problem, Problems};
+use crate::bundle::problem::Problems;
 use crate::bundle::read::{Keys, MapOf, Read, Spanned, expected, keys};
 use crate::identity::WorkloadSource;
-use crate::terms::{Durability, Mode, Pointer, SpiffePattern, Tier, TrustDomain};
+use crate::terms::{Durability, Mode, Name, Pointer, SpiffePattern, Tier, TrustDomain};
 
 keys! {
     /// What holds where nothing else is said.
@@ -17,10 +17,10 @@ keys! {
         optional {
             /// `observe` denies nothing anywhere and records what would have been; `enforce` carries verdicts out.
             mode: Mode = "mode",
-        }
-        checked {
             /// What becomes of operations that are not in the catalogue.
-            Unmapped = "unmapped",
+            unmapped: Unmapped = "unmapped",
+            /// Headers that conditions may look at, in lower case.
+            headers: Vec<Spanned<String>> = "headers",
         }
     }
 }
@@ -28,37 +28,46 @@ keys! {
 keys! {
     /// What becomes of operations that are not in the catalogue.
     pub(in crate::bundle) struct Unmapped {
-        checked {
+        optional {
             /// GET and HEAD.
-            Deny = "read",
+            read: UnmappedRule = "read",
             /// All other methods.
-            Deny = "write",
+            write: UnmappedRule = "write",
         }
-        later { "grantTo": "contracts that may do what is unmapped", }
     }
 }
 
-/// The one thing that can be said yet.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::bundle) struct Deny;
+/// What becomes of them.
+#[derive(Debug, Clone)]
+pub(in crate::bundle) enum UnmappedRule {
+    Deny,
+    GrantTo(Vec<Spanned<Name>>),
+}
 
-impl Read for Deny {
-    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
-        if node.text() == Some("deny") {
-            return Some(Self);
+keys! {
+    /// Who may do what is not in the catalogue.
+    pub(in crate::bundle) struct GrantTo {
+        required {
+            /// Names of contracts: whoever they cover, for their purposes.
+            grant_to: Vec<Spanned<Name>> = "grantTo",
         }
-        let grants =
-            matches!(&node.kind, Kind::Map(entries) if entries.iter().any(|(key, _)| key.text() == Some("grantTo")));
-        problems.push(match grants {
-            true => Problem::at(&node.place, "`grantTo` is not supported yet: contracts that may do what is unmapped")
-                .help("write `deny`"),
-            false => expected("`deny`", node),
-        });
-        None
+    }
+}
+
+impl Read for UnmappedRule {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match (node.text(), &node.kind) {
+            (Some("deny"), _) => Some(Self::Deny),
+            (_, Kind::Map(_)) => GrantTo::read(node, problems).map(|rule| Self::GrantTo(rule.grant_to)),
+            _ => {
+                problems.push(expected("`deny` or `{ grantTo: […] }`", node));
+                None
+            }
+        }
     }
 
     fn schema() -> Value {
-        json!({ "const": "deny" })
+        json!({ "oneOf": [{ "const": "deny" }, GrantTo::schema()] })
     }
 }
 
@@ -135,6 +144,9 @@ keys! {
             channel: Channel = "channel",
             /// Who acts on its own.
             automation: Automation = "automation",
+            /// Where credentials may stand; a call that carries more than one of them is refused: `header:authorization`,
+            /// `header:x-api-key`, `cookie:session`, `query:access_token`.
+            credentials: Spanned<Vec<Spanned<String>>> = "credentials",
         }
     }
 }
@@ -182,8 +194,9 @@ keys! {
             auth_time: Pointer = "authTime",
             /// The purpose that the token was issued for; without it tokens declare none.
             purpose: Pointer = "purpose",
+            /// The customer organisation that the user belongs to; without it there is none.
+            tenant: Pointer = "tenant",
         }
-        later { "tenant": "conditions on a tenant", }
     }
 }
 

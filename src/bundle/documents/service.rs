@@ -6,8 +6,8 @@ use crate::bundle::documents::contract::Limits;
 use crate::bundle::node::{Kind, Node};
 use crate::bundle::problem::{Place, Problem, Problems};
 use crate::bundle::read::{Keys, MapOf, Read, Spanned, keys, read_term, term};
-use crate::catalog::{MoneyUnit, Template};
-use crate::terms::{ActionName, Mode, Tier};
+use crate::catalog::{MoneyUnit, OperationKind, Spelled, Template};
+use crate::terms::{ActionName, DataClass, Mode, Pointer, Tier};
 
 keys! {
     /// What can be done at one API.
@@ -21,8 +21,12 @@ keys! {
         optional {
             /// `observe`: its rules are on trial, and deny nothing.
             mode: Mode = "mode",
+            /// Where it speaks the Model Context Protocol.
+            mcp: Endpoint = "mcp",
+            /// Where it speaks GraphQL.
+            graphql: Endpoint = "graphql",
         }
-        later { "grantableFrom": "who may write contracts for it", }
+        later { "grantableFrom": "who may write contracts for it", "descriptors": "inputs from gRPC messages", }
     }
 }
 
@@ -40,27 +44,178 @@ keys! {
             inputs: MapOf<String, Input> = "inputs",
             /// What one call may not exceed, whoever calls.
             limit: Limits = "limit",
+            /// What it does, in a sentence for people.
+            description: String = "description",
+            /// The input or path parameter that says whose data moves.
+            subject: Spanned<String> = "subject",
+            /// What its answers hold: data classes by JSON Pointer; `*` stands for each element of a list.
+            returns: MapOf<Pointer, DataClass> = "returns",
             /// Headers that its service does not need.
             request_headers: Removal = "requestHeaders",
             /// Query parameters that are taken out or set.
             request_query: QueryChanges = "requestQuery",
         }
-        later { "returns": "what its answers hold", "bind": "approvals of exactly one call", "description": "prose about an action", }
+        later { "bind": "approvals of exactly one call", }
     }
 }
 
 keys! {
-    /// One wire form of an action.
+    /// A path at which the body says what a request is for.
+    pub(in crate::bundle) struct Endpoint {
+        optional {
+            /// The path; `/mcp` or `/graphql` where this is left out.
+            path: Spanned<Template> = "path",
+            /// Which bodies are read there.
+            body: Bodies = "body",
+        }
+    }
+}
+
+keys! {
+    /// One wire form of an action: exactly one of `http`, `grpc`, `mcp` and `graphql`.
     pub(in crate::bundle) struct Route {
-        required {
+        optional {
             /// A method and a path: `GET /v1/orders/{order}`.
             http: HttpRoute = "http",
+            /// A gRPC method: `shop.orders.v1.Orders/GetOrder`.
+            grpc: Spanned<GrpcRoute> = "grpc",
+            /// A tool of the service's MCP server, or another of its messages.
+            mcp: Spanned<McpRoute> = "mcp",
+            /// A field at the top of a GraphQL operation: `mutation issueRefund`; or a persisted document.
+            graphql: Spanned<GraphqlRoute> = "graphql",
+            /// Where each input stands: `path`, `query`, `header`, `form`, `argument`, `body`, or with a name: `query:amount`,
+            /// `header:x-count`, `form:amount`, `argument:/amount`, `body:/amount`.
+            at: MapOf<String, Spanned<String>> = "at",
+            /// Which bodies it is judged by.
+            body: Bodies = "body",
+        }
+    }
+}
+
+keys! {
+    /// Which bodies are read.
+    pub(in crate::bundle) struct Bodies {
+        optional {
+            /// The largest body, decompressed; 65536 where this is left out, at most 1048576.
+            max_bytes: Spanned<u32> = "maxBytes",
+            /// Media types that are read as JSON besides `application/json` and those ending in `+json`.
+            media_types: Vec<Spanned<String>> = "mediaTypes",
+            /// Encodings in which a body may come.
+            encodings: Vec<Encoding> = "encodings",
+        }
+    }
+}
+
+crate::terms::spelled! {
+    /// An encoding of bodies.
+    Encoding, "an encoding" {
+        /// RFC 1952.
+        Gzip = "gzip",
+    }
+}
+term!(Encoding, enum);
+term!(Spelled, enum);
+term!(u32, json!({ "type": "integer", "minimum": 0 }));
+term!(Template, json!({ "type": "string", "pattern": "^/" }));
+
+/// A gRPC method.
+#[derive(Debug, Clone)]
+pub(in crate::bundle) struct GrpcRoute(pub(in crate::bundle) Template);
+
+impl std::str::FromStr for GrpcRoute {
+    type Err = crate::terms::InvalidTerm;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        crate::catalog::grpc_path(text).map(Self)
+    }
+}
+term!(GrpcRoute, json!({ "type": "string", "pattern": "^[A-Za-z0-9_.]+/[A-Za-z0-9_]+$" }));
+
+/// A message of the Model Context Protocol: the name of a tool, or a map.
+#[derive(Debug, Clone)]
+pub(in crate::bundle) enum McpRoute {
+    Tool(String),
+    Message(McpMessage),
+}
+
+keys! {
+    /// A message of the Model Context Protocol.
+    pub(in crate::bundle) struct McpMessage {
+        required {
+            /// The JSON-RPC method: `tools/list`, `resources/read`.
+            method: String = "method",
         }
         optional {
-            /// Where each input stands: `path`, `query`, `header`, or with a name: `query:amount`, `header:x-count`, `body:/amount`.
-            at: MapOf<String, Spanned<String>> = "at",
+            /// The tool, prompt or resource, for methods that have one.
+            name: String = "name",
         }
-        later { "mcp": "routes of MCP tools", "graphql": "routes of GraphQL operations", "grpc": "routes of gRPC methods", }
+    }
+}
+
+impl Read for McpRoute {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match node.kind {
+            Kind::Map(_) => McpMessage::read(node, problems).map(Self::Message),
+            _ => String::read(node, problems).map(Self::Tool),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "oneOf": [{ "type": "string" }, McpMessage::schema()] })
+    }
+}
+
+/// A field at the top of a GraphQL operation, or a persisted document.
+#[derive(Debug, Clone)]
+pub(in crate::bundle) enum GraphqlRoute {
+    Field(GraphqlField),
+    Persisted(PersistedDocument),
+}
+
+keys! {
+    /// A GraphQL document that the server knows.
+    pub(in crate::bundle) struct PersistedDocument {
+        required {
+            /// Its id: the SHA-256 of its text, or the server's own name for it.
+            persisted: String = "persisted",
+        }
+    }
+}
+
+/// What an operation does, and the name of the field.
+#[derive(Debug, Clone)]
+pub(in crate::bundle) struct GraphqlField(pub(in crate::bundle) OperationKind, pub(in crate::bundle) String);
+
+impl std::str::FromStr for GraphqlField {
+    type Err = crate::terms::InvalidTerm;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let invalid = || {
+            crate::terms::InvalidTerm(format!(
+                "`{text}` is not a GraphQL field: `query`, `mutation` or `subscription` and a field's name, such as `query order`"
+            ))
+        };
+        let (kind, field) = text.split_once(' ').ok_or_else(invalid)?;
+        let is_name = field.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            && field.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if !is_name {
+            return Err(invalid());
+        }
+        Ok(Self(kind.parse().map_err(|_| invalid())?, field.to_owned()))
+    }
+}
+term!(GraphqlField, json!({ "type": "string", "pattern": "^(query|mutation|subscription) [A-Za-z_][A-Za-z0-9_]*$" }));
+
+impl Read for GraphqlRoute {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match node.kind {
+            Kind::Map(_) => PersistedDocument::read(node, problems).map(Self::Persisted),
+            _ => GraphqlField::read(node, problems).map(Self::Field),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "oneOf": [GraphqlField::schema(), PersistedDocument::schema()] })
     }
 }
 
@@ -122,6 +277,8 @@ keys! {
         optional {
             /// Whether a request may leave it out.
             optional: bool = "optional",
+            /// How a number is written in JSON: `number`, or `text`.
+            spelled: Spelled = "as",
         }
     }
 }
@@ -150,6 +307,8 @@ keys! {
         optional {
             /// The least that is an amount at all, in major units; 0 where this is left out.
             min: Decimal = "min",
+            /// How the amount is written in JSON: `number`, or `text`.
+            spelled: Spelled = "as",
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::bundle::node::{Kind, Node};
-use crate::bundle::problem::{Problem, Problems};
+use crate::bundle::problem::Problems;
 use crate::bundle::read::{Json, Keys, MapOf, Read, Spanned, keys};
 use crate::terms::{ActionName, Mode, Reason};
 use crate::verdict::Verdict;
@@ -64,29 +64,34 @@ keys! {
         optional {
             /// Further headers.
             headers: MapOf<String, String> = "headers",
-        }
-        checked {
-            /// The body; only `null` yet.
-            NoBody = "body",
+            /// The body: a text as it is on the wire, or a map or list, which is sent as JSON.
+            body: CaseBody = "body",
         }
     }
 }
 
-/// A body that is not there.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::bundle) struct NoBody;
+/// A body, and the content type that it has where the case names none.
+#[derive(Debug, Clone)]
+pub(in crate::bundle) enum CaseBody {
+    /// There is none.
+    Nothing,
+    /// As it is on the wire.
+    Text(String),
+    /// JSON.
+    Json(Value),
+}
 
-impl Read for NoBody {
+impl Read for CaseBody {
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
-        if matches!(node.kind, Kind::Null) {
-            return Some(Self);
+        match &node.kind {
+            Kind::Null => Some(Self::Nothing),
+            Kind::Scalar { text, .. } => Some(Self::Text(text.clone())),
+            Kind::List(_) | Kind::Map(_) => Json::read(node, problems).map(|json| Self::Json(json.0)),
         }
-        problems.push(Problem::at(&node.place, "`body` is not supported yet: rules about bodies").help("leave it out"));
-        None
     }
 
     fn schema() -> Value {
-        json!({ "type": "null" })
+        json!({ "type": ["null", "string", "object", "array"] })
     }
 }
 

@@ -165,7 +165,7 @@ impl Default for ExtAuthz {
     fn default() -> Self {
         Self {
             headers: HeaderForm::Raw,
-            body: None,
+            body: Some(BodyLimit { max_bytes: 65_536, allow_partial: true, pack_as_bytes: true }),
             allowed_headers: Vec::new(),
             disallowed_headers: Vec::new(),
             // Envoy's own default is 200 ms. A build machine that stops for half a second must not fail a test.

@@ -1,0 +1,40 @@
+//! A path at which the body says what a request is for: an MCP server, a GraphQL endpoint.
+//!
+//! One request may carry several operations there. Each of them is looked up by itself, and each must be allowed.
+
+use std::collections::HashMap;
+
+use super::{ActionId, Element, Key, RouteId};
+use crate::facts::{Accepts, Headers, Json};
+use crate::terms::{Reason, spelled};
+
+spelled! {
+    /// What is spoken at an endpoint.
+    Protocol, "a protocol" {
+        /// The Model Context Protocol over streamable HTTP.
+        Mcp = "mcp",
+        /// GraphQL over HTTP.
+        Graphql = "graphql",
+    }
+}
+
+/// One endpoint.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Which bodies are read.
+    pub accepts: Accepts,
+    /// Which route each operation is.
+    pub(super) routes_by_key: HashMap<Key, (ActionId, RouteId)>,
+}
+
+impl Endpoint {
+    /// The operations that a body carries; never none.
+    pub fn elements<'b>(&self, body: &Json<'b>, headers: &Headers<'_>) -> Result<Vec<Element<'b>>, Reason> {
+        match self.protocol {
+            Protocol::Mcp => super::mcp::read(body, headers),
+            Protocol::Graphql => super::graphql::read(body),
+        }
+    }
+}
