@@ -5,6 +5,7 @@
 
 mod cases;
 mod compile;
+mod diff;
 mod documents;
 mod node;
 mod problem;
@@ -13,6 +14,7 @@ mod read;
 use std::sync::Arc;
 
 pub use cases::{Asked, Case, Expected};
+pub use diff::{Change, Turn, diff};
 pub use documents::{API_VERSION, schema};
 pub use problem::{Place, Problem, Problems, SourceFile};
 use sha2::{Digest, Sha256};

@@ -203,14 +203,14 @@ impl Catalog {
     /// Adds a path under a service's hosts at which the body says what a request is for.
     pub fn add_endpoint(
         &mut self,
-        hosts: &[String],
+        (service, hosts): (ServiceId, &[String]),
         path: &Template,
         protocol: Protocol,
         accepts: Accepts,
     ) -> Result<EndpointId, Overlap> {
         let id = EndpointId(index(self.endpoints.len()));
         self.insert(hosts, Method::Post, path, Leaf::Endpoint(id))?;
-        self.endpoints.push(Endpoint { protocol, accepts, routes_by_key: HashMap::new() });
+        self.endpoints.push(Endpoint { service, path: path.clone(), protocol, accepts, routes_by_key: HashMap::new() });
         Ok(id)
     }
 
@@ -285,8 +285,24 @@ impl Catalog {
     }
 
     /// All services.
-    pub fn services(&self) -> impl Iterator<Item = &Service> {
-        self.services.iter()
+    pub fn services(&self) -> impl Iterator<Item = (ServiceId, &Service)> {
+        self.services.iter().enumerate().map(|(place, service)| (ServiceId(index(place)), service))
+    }
+
+    /// The hosts that a service answers under, sorted.
+    pub fn hosts_of(&self, service: ServiceId) -> Vec<String> {
+        let exact = self.exact_hosts.iter().map(|(host, site)| (host.clone(), site));
+        let wildcard = self.wildcard_hosts.iter().map(|(host, site)| (format!("*.{host}"), site));
+        let answers = exact.chain(wildcard).filter(|(_, site)| site.services.contains(&service));
+        let mut hosts: Vec<_> = answers.map(|(host, _)| host).collect();
+        hosts.sort_unstable();
+        hosts
+    }
+
+    /// What a service's endpoints speak, where, and which bodies they read.
+    pub fn endpoints_of(&self, service: ServiceId) -> Vec<String> {
+        let of_service = self.endpoints.iter().filter(|endpoint| endpoint.service == service);
+        of_service.map(|one| format!("{} at {} {:?}", one.protocol, one.path, one.accepts)).collect()
     }
 
     /// A service by its place.

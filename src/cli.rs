@@ -3,11 +3,13 @@
 //! Each command is a file. Results go to stdout, progress and errors to stderr. The exit status says what came of it: 0 good,
 //! 1 a finding, 2 a command line that makes no sense, 3 could not tell, 64 a configuration that makes no sense.
 
+mod diff;
 mod explain;
 mod policies;
 mod serve;
 mod test;
 mod validate;
+mod who_can;
 
 #[cfg(feature = "demo")]
 mod demo;
@@ -38,6 +40,10 @@ enum Command {
     Test(test::Args),
     /// Say what the policies decide about one request, and why
     Explain(explain::Args),
+    /// Say what changes from one policy folder to another: who gains, who loses, which rules are others
+    Diff(diff::Args),
+    /// Say who may do an action, within which limits, and what stands above that
+    WhoCan(who_can::Args),
     /// Print the JSON Schema of policy documents, for editors
     Schema,
     /// Start Envoy, sample services and Tollgate, and drive journeys through them
@@ -92,6 +98,8 @@ fn run(command: Command) -> Result<Outcome> {
         Command::Validate(args) => validate::run(&args, &mut out),
         Command::Test(args) => test::run(&args, &mut out),
         Command::Explain(args) => explain::run(&args, &mut out),
+        Command::Diff(args) => diff::run(&args, &mut out),
+        Command::WhoCan(args) => who_can::run(&args, &mut out),
         Command::Schema => {
             writeln!(out, "{:#}", bundle::schema())?;
             Ok(Outcome::Good)

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::{ActionId, Element, Key, RouteId};
+use super::{ActionId, Element, Key, RouteId, ServiceId, Template};
 use crate::facts::{Accepts, Headers, Json};
 use crate::terms::{Reason, spelled};
 
@@ -21,6 +21,10 @@ spelled! {
 /// One endpoint.
 #[derive(Debug)]
 pub struct Endpoint {
+    /// Whose it is.
+    pub service: ServiceId,
+    /// Where it is.
+    pub path: Template,
     /// What is spoken there.
     pub protocol: Protocol,
     /// Which bodies are read.

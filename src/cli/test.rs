@@ -15,7 +15,7 @@ pub(super) struct Args {
     /// The folder with the policies and their cases
     #[arg(default_value = "policies", env = "TOLLGATE_POLICIES")]
     folder: PathBuf,
-    /// Fail also where an action or a contract is touched by no case
+    /// Fail also where an action, a contract, an outcome of a condition or a guardrail is touched by no case
     #[arg(long)]
     require_coverage: bool,
     /// Name the cases that passed, too
@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome> {
     if checked.is_empty() && args.output == Output::Text {
         writeln!(out, "help: add a `Test` document with `cases`")?;
     }
-    let uncovered = args.require_coverage && !(coverage.actions.is_empty() && coverage.contracts.is_empty());
+    let uncovered = args.require_coverage && !coverage.is_whole();
     // Without a single case nothing was shown.
     Ok(if failed > 0 || uncovered || checked.is_empty() { Outcome::Finding } else { Outcome::Good })
 }
@@ -77,7 +77,20 @@ fn print_text(
         of(coverage.all_actions, &coverage.actions),
         of(coverage.all_contracts, &coverage.contracts)
     )?;
-    for (what, names) in [("no case asks for", &coverage.actions), ("no case is granted by", &coverage.contracts)] {
+    if coverage.all_conditions + coverage.all_guardrails > 0 {
+        writeln!(
+            out,
+            "touched: {} outcomes of conditions, {} guardrails",
+            of(coverage.all_conditions, &coverage.conditions),
+            of(coverage.all_guardrails, &coverage.guardrails)
+        )?;
+    }
+    for (what, names) in [
+        ("no case asks for", &coverage.actions),
+        ("no case is granted by", &coverage.contracts),
+        ("no case shows both outcomes of the condition of", &coverage.conditions),
+        ("no case is about the guardrail", &coverage.guardrails),
+    ] {
         if !names.is_empty() {
             writeln!(out, "{what}: {}", names.join(", "))?;
         }
@@ -102,7 +115,12 @@ fn print_json(checked: &[Checked<'_>], coverage: &Coverage, out: &mut impl Write
             })
         })
         .collect();
-    let untouched = json!({ "actions": coverage.actions, "contracts": coverage.contracts });
+    let untouched = json!({
+        "actions": coverage.actions,
+        "contracts": coverage.contracts,
+        "conditions": coverage.conditions,
+        "guardrails": coverage.guardrails,
+    });
     writeln!(out, "{:#}", json!({ "cases": cases, "untouched": untouched }))?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Context, Look, Plan, plan_with};
+use super::{About, Context, Look, Outcome, Plan, plan_with};
 use crate::bundle::{Asked, Bundle, Case};
 use crate::facts::{Facts, Given, Told};
 use crate::receipt::Pseudonyms;
@@ -22,6 +22,8 @@ pub struct Checked<'c> {
     pub differences: Vec<String>,
     /// What was decided.
     pub plan: Plan,
+    /// Conditions and guardrails that were looked at, and what came of them.
+    pub looked_at: BTreeSet<(About, Outcome)>,
 }
 
 /// What the cases touch.
@@ -31,10 +33,27 @@ pub struct Coverage {
     pub actions: Vec<String>,
     /// Contracts that no case is granted by.
     pub contracts: Vec<String>,
+    /// Conditions that no case meets, or that every case meets.
+    pub conditions: Vec<String>,
+    /// Guardrails that are about no case's call.
+    pub guardrails: Vec<String>,
     /// How many actions there are.
     pub all_actions: usize,
     /// How many contracts there are.
     pub all_contracts: usize,
+    /// How many outcomes of conditions there are: two for each.
+    pub all_conditions: usize,
+    /// How many guardrails there are.
+    pub all_guardrails: usize,
+}
+
+impl Coverage {
+    /// Whether a case touches everything.
+    pub fn is_whole(&self) -> bool {
+        [&self.actions, &self.contracts, &self.conditions, &self.guardrails]
+            .iter()
+            .all(|untouched| untouched.is_empty())
+    }
 }
 
 /// What a bundle says of a call, with every rule that was looked at.
@@ -67,7 +86,7 @@ const DEFAULT_NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// Runs one case.
 pub fn check<'c>(bundle: &Bundle, case: &'c Case) -> Checked<'c> {
-    let (plan, _) = explain(bundle, &case.asked);
+    let (plan, looks) = explain(bundle, &case.asked);
     let found = &plan.summary;
     let mut differences = Vec::new();
     let mut differ = |what: &str, expected: &str, found: &str| {
@@ -85,10 +104,12 @@ pub fn check<'c>(bundle: &Bundle, case: &'c Case) -> Checked<'c> {
     if let Some(mode) = case.expect.mode {
         differ("mode", mode.as_str(), found.mode.as_str());
     }
-    Checked { case, differences, plan }
+    let looked_at = looks.into_iter().filter_map(|look| Some((look.about?, look.outcome))).collect();
+    Checked { case, differences, plan, looked_at }
 }
 
-/// What the cases touch: an action by being asked for, a contract by granting.
+/// What the cases touch: an action by being asked for, a contract by granting, a condition by holding and by not holding, a
+/// guardrail by being about a call.
 pub fn coverage(bundle: &Bundle, checked: &[Checked<'_>]) -> Coverage {
     let actions: BTreeSet<&str> = checked.iter().map(|one| one.plan.summary.action.as_str()).collect();
     let contracts: BTreeSet<&str> =
@@ -96,7 +117,20 @@ pub fn coverage(bundle: &Bundle, checked: &[Checked<'_>]) -> Coverage {
     let untouched = |name: &&str, touched: &BTreeSet<&str>| !touched.contains(name);
     let all_actions: Vec<_> = bundle.catalog.actions().map(|(_, action)| action.name.as_str()).collect();
     let all_contracts: Vec<_> = bundle.contracts.iter().map(|contract| contract.name.as_str()).collect();
+    let looked_at: BTreeSet<_> = checked.iter().flat_map(|one| &one.looked_at).collect();
+    let conditions: Vec<_> = conditions_of(bundle).collect();
+    let guardrails: Vec<_> = bundle.guardrails.iter().map(|one| About::Guardrail(one.name.clone())).collect();
+    let both = [(Outcome::Holds, "it never holds"), (Outcome::Fails, "it always holds")];
+    let untouched_outcomes = conditions.iter().flat_map(|about| {
+        let missing = both.iter().filter(|(outcome, _)| !looked_at.contains(&(about.clone(), *outcome)));
+        missing.map(move |(_, what)| format!("{about}: {what}"))
+    });
+    let fired = |about: &About| looked_at.contains(&(about.clone(), Outcome::Holds));
     Coverage {
+        conditions: untouched_outcomes.collect(),
+        guardrails: guardrails.iter().filter(|about| !fired(about)).map(ToString::to_string).collect(),
+        all_conditions: 2 * conditions.len(),
+        all_guardrails: guardrails.len(),
         actions: all_actions.iter().filter(|name| untouched(name, &actions)).map(|name| (*name).to_owned()).collect(),
         contracts: all_contracts
             .iter()
@@ -106,4 +140,14 @@ pub fn coverage(bundle: &Bundle, checked: &[Checked<'_>]) -> Coverage {
         all_actions: all_actions.len(),
         all_contracts: all_contracts.len(),
     }
+}
+
+/// The conditions of all grants; that of an override counts with its grant.
+fn conditions_of(bundle: &Bundle) -> impl Iterator<Item = About> {
+    bundle.contracts.iter().flat_map(|contract| {
+        let conditional = contract.grants.iter().filter(|(_, grant)| {
+            grant.when.is_some() || grant.exception.as_ref().is_some_and(|exception| exception.when.is_some())
+        });
+        conditional.map(|(action, _)| About::Condition { contract: contract.name.clone(), action: action.clone() })
+    })
 }

@@ -3,6 +3,8 @@
 //! A judge notes each rule as it looks at it. In production nobody listens, and a note costs nothing: its text is made only
 //! when asked for.
 
+use std::fmt;
+
 use crate::terms::{ActionName, Name};
 
 /// One rule that was looked at.
@@ -41,6 +43,15 @@ crate::terms::spelled! {
         Fails = "fails",
         /// It says nothing about this call.
         Passes = "does not apply",
+    }
+}
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Condition { contract, action } => write!(f, "{contract} for {action}"),
+            Self::Guardrail(name) => write!(f, "{name}"),
+        }
     }
 }
 

@@ -39,7 +39,7 @@ fn broken() -> TempDir {
 
 #[test]
 fn validate_says_good_or_everything_that_is_wrong() {
-    says(&["validate"], 0, &["good: actions 15, contracts 6, cases 53, files 5", "digest"]);
+    says(&["validate"], 0, &["good: actions 15, contracts 6, cases 54, files 5", "digest"]);
     says(&["validate", "--output", "json"], 0, &["\"good\": true"]);
     let folder = broken();
     let path = folder.path().to_str().unwrap();
@@ -53,8 +53,57 @@ fn validate_says_good_or_everything_that_is_wrong() {
 }
 
 #[test]
+fn who_can_names_contracts_limits_conditions_and_guardrails() {
+    let refund = [
+        "contract support-desk",
+        "limits   amount at most 200.00 EUR",
+        "when     caller.automation == 'human'",
+        "guardrail refunds-need-a-fresh-sign-in: require a sign-in with mfa or phr at most 2m ago",
+    ];
+    says(&["who-can", "refund.issue"], 0, &refund);
+    says(&["who-can", "refund.issue", "--output", "json"], 0, &["\"contract\": \"support-desk\""]);
+    says(&["who-can", "refund.isue"], 1, &["did you mean `refund.issue`?"]);
+}
+
+#[test]
+fn diff_says_who_gains_and_who_loses() {
+    says(&["diff", "policies", "policies"], 0, &["nothing changes"]);
+    let folder = TempDir::new().unwrap();
+    for file in fs::read_dir(shipped()).unwrap() {
+        let path = file.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap().replace("  ticket.reply:\n  profile.read:", "  profile.read:");
+        fs::write(
+            folder.path().join(path.file_name().unwrap()),
+            text.replace("amount: 50.00 EUR", "amount: 60.00 EUR"),
+        )
+        .unwrap();
+    }
+    let new = folder.path().to_str().unwrap();
+    let changes = [
+        "contract support-desk loses ticket.reply",
+        "contract returns-agent: limit of refund.quote: amount at most 50.00 EUR -> amount at most 60.00 EUR",
+    ];
+    says(&["diff", "policies", new], 1, &changes);
+    says(&["diff", "policies", new, "--output", "json"], 1, &["\"turn\": \"loses\""]);
+}
+
+#[test]
+fn explain_reads_a_body() {
+    let asked = ["explain", "POST", "billing.shop.example/v1/orders/7/refunds", "--body", "[1]", "--workload", DESK];
+    says(&asked, 0, &["body.batch: the action is one call, and the body holds a list"]);
+}
+
+#[test]
 fn test_runs_the_cases_and_names_what_none_touches() {
-    says(&["test", "policies", "--require-coverage"], 0, &["0 failed", "touched: 15 of 15 actions, 6 of 6 contracts"]);
+    says(
+        &["test", "policies", "--require-coverage"],
+        0,
+        &[
+            "0 failed",
+            "touched: 15 of 15 actions, 6 of 6 contracts",
+            "touched: 2 of 2 outcomes of conditions, 3 of 3 guardrails",
+        ],
+    );
     let folder = TempDir::new().unwrap();
     for name in ["00-ground.yaml", "services.yaml", "contracts.yaml"] {
         fs::copy(shipped().join(name), folder.path().join(name)).unwrap();
@@ -66,6 +115,7 @@ fn test_runs_the_cases_and_names_what_none_touches() {
         &[
             "0 passed, 0 failed",
             "no case asks for: contact.update",
+            "no case shows both outcomes of the condition of: support-desk for refund.issue: it never holds",
             "no case is granted by: support-desk",
             "add a `Test` document",
         ],

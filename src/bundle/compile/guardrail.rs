@@ -82,7 +82,7 @@ impl Compiler<'_> {
         if let Some(list) = &on.service {
             refuse_empty(&list.0, nothing, problems);
             for name in list.0.iter().filter(|_| self.read == Documents::AllRead) {
-                let known: Vec<_> = self.catalog.services().map(|service| service.name.as_str()).collect();
+                let known: Vec<_> = self.catalog.services().map(|(_, service)| service.name.as_str()).collect();
                 if !known.contains(&name.as_str()) {
                     let problem = Problem::at(&name.place, format!("there is no service `{}`", name.value));
                     problems.push(match problems.nearest(name.as_str(), known) {

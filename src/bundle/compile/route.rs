@@ -11,7 +11,7 @@ use crate::bundle::problem::{Place, Problem};
 use crate::bundle::read::{MapOf, Spanned};
 use crate::catalog::{
     ActionId, EndpointId, Form, Input, InputKind, Key, Leaf, Location, Needs, Overlap, Placed, Protocol, Route,
-    Template,
+    ServiceId, Template,
 };
 use crate::facts::Accepts;
 use crate::terms::{ActionName, Pointer};
@@ -23,7 +23,7 @@ impl Compiler<'_> {
     /// The endpoints of a service: those that it names, and those that its actions have routes at.
     pub(super) fn endpoints(
         &mut self,
-        hosts: &[String],
+        (service, hosts): (ServiceId, &[String]),
         (mcp, graphql): (Option<TypedEndpoint>, Option<TypedEndpoint>),
         actions: &[(Spanned<ActionName>, TypedAction)],
     ) -> HashMap<Protocol, EndpointId> {
@@ -37,7 +37,7 @@ impl Compiler<'_> {
             let (path, bodies) = typed.map_or((None, None), |typed| (typed.path, typed.body));
             let path = path.map_or_else(|| Template::of_literal(protocol.as_str()), |path| path.value);
             let accepts = self.accepts(bodies);
-            match self.catalog.add_endpoint(hosts, &path, protocol, accepts) {
+            match self.catalog.add_endpoint((service, hosts), &path, protocol, accepts) {
                 Ok(id) => {
                     self.places_by_leaf.insert(Leaf::Endpoint(id), place);
                     endpoints.insert(protocol, id);

@@ -56,7 +56,7 @@ impl<'p> Compiler<'p> {
             hosts.push(host.value.clone());
         }
         let service = self.catalog.add_service(Service { name, owner, mode: typed.mode }, &hosts);
-        let endpoints = self.endpoints(&hosts, (typed.mcp, typed.graphql), &typed.actions.0);
+        let endpoints = self.endpoints((service, &hosts), (typed.mcp, typed.graphql), &typed.actions.0);
         let site = Site { service, hosts, endpoints };
         for (name, action) in typed.actions.0 {
             self.add_action(&site, name, action);
