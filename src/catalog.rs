@@ -19,8 +19,8 @@ mod tree;
 use std::collections::{BTreeMap, HashMap};
 
 pub use body::Needs;
-pub use element::{Element, Key, OperationKind};
-pub use endpoint::{Endpoint, Protocol};
+pub use element::{Element, Key, OperationKind, Protocol};
+pub use endpoint::Endpoint;
 pub use grpc::parse_route as grpc_path;
 pub use input::{Content, Input, InputKind, Inputs, Location, MoneyUnit, Parsed, Placed, Spelled, Value};
 pub use limit::{Bound, Limit};

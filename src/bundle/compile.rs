@@ -3,6 +3,7 @@
 //! Here references are resolved, names are compared, and what cannot hold is refused. Compiling goes on after a problem, so
 //! that all are reported; a bundle comes out only where there was none.
 
+mod condition;
 mod contract;
 mod ground;
 mod guardrail;

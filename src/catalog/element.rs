@@ -2,9 +2,18 @@
 
 use std::fmt;
 
-use super::Protocol;
 use crate::facts::Json;
 use crate::terms::spelled;
+
+spelled! {
+    /// What is spoken at an endpoint.
+    Protocol, "a protocol" {
+        /// The Model Context Protocol over streamable HTTP.
+        Mcp = "mcp",
+        /// GraphQL over HTTP.
+        Graphql = "graphql",
+    }
+}
 
 spelled! {
     /// What a GraphQL operation does.

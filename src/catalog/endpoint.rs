@@ -4,19 +4,9 @@
 
 use std::collections::HashMap;
 
-use super::{ActionId, Element, Key, RouteId, ServiceId, Template};
+use super::{ActionId, Element, Key, Protocol, RouteId, ServiceId, Template};
 use crate::facts::{Accepts, Headers, Json};
-use crate::terms::{Reason, spelled};
-
-spelled! {
-    /// What is spoken at an endpoint.
-    Protocol, "a protocol" {
-        /// The Model Context Protocol over streamable HTTP.
-        Mcp = "mcp",
-        /// GraphQL over HTTP.
-        Graphql = "graphql",
-    }
-}
+use crate::terms::Reason;
 
 /// One endpoint.
 #[derive(Debug)]

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::condition::condition;
 use super::ground::{refuse_empty, refuse_long};
-use super::{Documents, guardrail, service};
+use super::{Documents, service};
 use crate::bundle::documents::contract::{Contract as Typed, Grant as TypedGrant, PartyKeys, Who as TypedWho};
 use crate::bundle::problem::{Place, Problem, Problems};
 use crate::bundle::read::Spanned;
@@ -66,7 +67,7 @@ impl Compiler<'_> {
         }
         let limits = typed.limit.map(|limits| service::limits(limits, &action.inputs, problems)).unwrap_or_default();
         let scope = Scope { inputs: &action.inputs, headers: self.headers, has_subject: action.subject.is_some() };
-        let when = typed.when.and_then(|when| guardrail::condition(&when, &scope, problems));
+        let when = typed.when.and_then(|when| condition(&when, &scope, problems));
         let sends = typed.sends.map(|sends| {
             refuse_empty(&sends.fields, "no body could be passed on", problems);
             refuse_long(&sends.fields, problems);

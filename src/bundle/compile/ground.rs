@@ -8,6 +8,9 @@ use crate::facts::{Headers, same_to_many};
 use crate::identity::{ChannelRule, Credential, Identity, UserRule, WorkloadRule, is_channel};
 use crate::terms::{Pointer, Tier};
 
+/// Headers that frame the message. Whoever takes one of them out changes what the request is.
+pub(super) const FRAMING: [&str; 5] = ["connection", "content-length", "host", "te", "transfer-encoding"];
+
 pub(super) fn tiers(typed: TypedTiers, problems: &mut Problems) -> Tiers {
     let mut tiers = Tiers::default();
     let given = [
@@ -142,7 +145,7 @@ fn user(typed: User, problems: &mut Problems) -> Option<UserRule> {
 fn refuse_taken(name: &Spanned<String>, problems: &mut Problems) {
     let ours = name.starts_with("tollgate") && !same_to_many(name, "tollgate-purpose");
     let credentials = ["authorization", "cookie", "x-forwarded-client-cert"];
-    if ours || super::service::FRAMING.iter().chain(&credentials).any(|taken| same_to_many(name, taken)) {
+    if ours || FRAMING.iter().chain(&credentials).any(|taken| same_to_many(name, taken)) {
         let problem = Problem::at(&name.place, format!("the header `{}` means something else already", name.value));
         problems.push(problem.help("`tollgate-purpose` for the purpose, or a name of your own such as `x-channel`"));
     }

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
+use super::condition::condition;
 use super::ground::{self, refuse_empty};
 use super::{Documents, contract};
 use crate::bundle::documents::guardrail::{Guardrail as Typed, On, Override as TypedOverride, Then as TypedThen};
 use crate::bundle::problem::{Place, Problem, Problems};
 use crate::bundle::read::Spanned;
 use crate::catalog::{Action, Catalog, Demands, Input};
-use crate::contract::{Condition, Contract, Guardrail, Override, Scope, Then};
+use crate::contract::{Contract, Guardrail, Override, Scope, Then};
 use crate::terms::{ActionName, Name};
 
 pub(super) struct Compiler<'a> {
@@ -151,23 +152,6 @@ impl Compiler<'_> {
             when,
             mode: set.value.mode,
         });
-    }
-}
-
-/// Reads a condition; what is wrong with it is said at its own place in the text.
-pub(super) fn condition(text: &Spanned<String>, scope: &Scope<'_>, problems: &mut Problems) -> Option<Condition> {
-    match Condition::compile(text, scope) {
-        Ok(condition) => Some(condition),
-        Err(faults) => {
-            for fault in faults {
-                let problem = Problem::at(&text.place.part(&text.value, fault.range), fault.message);
-                problems.push(match fault.help {
-                    Some(help) => problem.help(help),
-                    None => problem,
-                });
-            }
-            None
-        }
     }
 }
 

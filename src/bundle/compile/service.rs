@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::ground::{header, refuse_empty};
+use super::ground::{FRAMING, header, refuse_empty};
 use crate::bundle::documents::contract::Limits;
 use crate::bundle::documents::service::{
     Action as TypedAction, DetailedInput, Input as TypedInput, MoneyInput, Route as TypedRoute, Service as Typed,
@@ -32,8 +32,6 @@ pub(super) struct Site {
 
 /// A service's routes stand in the tree of each of its hosts.
 const MAX_HOSTS: usize = 32;
-/// Headers that frame the message. Whoever takes one of them out changes what the request is.
-pub(super) const FRAMING: [&str; 5] = ["connection", "content-length", "host", "te", "transfer-encoding"];
 
 impl<'p> Compiler<'p> {
     pub(super) fn new(catalog: Catalog, problems: &'p mut Problems) -> Self {

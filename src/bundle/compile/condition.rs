@@ -1,0 +1,22 @@
+//! Conditions where documents have them: what is wrong with one is said at its own place in the text.
+
+use crate::bundle::problem::{Problem, Problems};
+use crate::bundle::read::Spanned;
+use crate::contract::{Condition, Scope};
+
+/// Reads a condition.
+pub(super) fn condition(text: &Spanned<String>, scope: &Scope<'_>, problems: &mut Problems) -> Option<Condition> {
+    match Condition::compile(text, scope) {
+        Ok(condition) => Some(condition),
+        Err(faults) => {
+            for fault in faults {
+                let problem = Problem::at(&text.place.part(&text.value, fault.range), fault.message);
+                problems.push(match fault.help {
+                    Some(help) => problem.help(help),
+                    None => problem,
+                });
+            }
+            None
+        }
+    }
+}
