@@ -61,7 +61,7 @@ impl Bench {
                 for who in self.order(*cell, round) {
                     let name = who.and_then(|who| self.subjects.get(who)).map_or(NOBODY, |subject| subject.name);
                     let measured = self.measure(settings, round, *cell, who).await;
-                    let figures = measured.with_context(|| format!("{name}, {cell:?}, round {}", round + 1))?;
+                    let figures = measured.with_context(|| format!("{cell}: {name}, round {}", round + 1))?;
                     self.all.0.push(figures);
                 }
             }

@@ -226,3 +226,22 @@ fn ten_thousand_actions_compile() {
     .unwrap();
     assert_eq!(loaded.bundle.catalog.actions().count(), 10_000);
 }
+
+#[test]
+fn what_takes_too_long_to_look_at_is_refused_at_load() {
+    let hosts: Vec<_> = (0..33).map(|n| format!("h{n}.example")).collect();
+    let text = service(READ).replace("[a.example]", &format!("[{}]", hosts.join(", ")));
+    check(&text, "a service has at most 32 hosts");
+    let roles: Vec<_> = (0..1001).map(|n| format!("r{n}")).collect();
+    let who = format!("who: {{ user: {{ anyRole: [{}] }} }}\npurposes: [a]\nactions: {{}}", roles.join(", "));
+    check(&contract(&who), "a list of 1001: at most 1000 can be looked at in time");
+}
+
+#[test]
+fn of_very_many_problems_the_first_are_kept_and_the_first_of_these_have_hints() {
+    let keys: String =
+        (0..600).map(|n| format!("  a.b{n}: {{ teir: open, routes: [{{ http: GET /a{n} }}] }}\n")).collect();
+    let found = problems(&[&service(&keys)]);
+    let hints = found.iter().filter(|problem| problem.contains("did you mean")).count();
+    assert_eq!((found.len(), hints), (500, 50));
+}

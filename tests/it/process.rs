@@ -158,6 +158,27 @@ fn a_configuration_that_makes_no_sense_is_refused_whole_with_64() {
 }
 
 #[test]
+fn a_collector_behind_tls_or_with_credentials_is_refused_and_not_named() {
+    let folder = TempDir::new().unwrap();
+    for (url, wrong) in [
+        ("https://collector:4317", "TLS to a collector is not supported yet"),
+        ("http://ada:swordfish@collector:4317", "--otlp-endpoint holds no credentials"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        let output = command
+            .args(["serve", "--otlp-endpoint", url, "--policies"])
+            .arg(shipped())
+            .arg("--ledger")
+            .arg(folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(64), "{url}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(wrong) && !said.contains("swordfish"), "{wrong} in {said}");
+    }
+}
+
+#[test]
 fn two_processes_never_share_a_ledger() {
     let folder = TempDir::new().unwrap();
     let mut first = serve(&folder, &[]);
