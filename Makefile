@@ -3,7 +3,7 @@ CARGO ?= cargo
 PATH := $(CURDIR)/.tools/bin:$(PATH)
 DENY := 0.20.2
 
-.PHONY: demo test lint fmt bench docs deny envoy help
+.PHONY: demo test lint fmt bench fuzz docs deny envoy help
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ fmt: ## format the sources
 
 bench: envoy ## measure checks against a server that answers without looking (about ten minutes)
 	$(CARGO) bench --bench check
+
+fuzz: ## let each fuzz target look for what no case thought of, for a minute
+	scripts/fuzz 60
 
 docs: ## write the generated pages anew and build the API documentation
 	UPDATE_DOCS=1 $(CARGO) test --quiet --test it docs

@@ -138,7 +138,7 @@ impl<'a> Target<'a> {
         let (path, query) = (Path::read(path)?, Query::read(query)?);
         refuse_two_credentials(headers)?;
         // Rails, Laravel and others read the method from this parameter, or from this field of a form.
-        if query.has("_method") || body.names_a_method(headers) {
+        if query.has("_method") || body.has_field(headers, "_method").unwrap_or(false) {
             return Err(Reason::MethodOverride);
         }
         Ok(Self { method, host, path, query })

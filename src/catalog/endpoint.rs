@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::{ActionId, Element, Key, Protocol, RouteId, ServiceId, Template};
-use crate::facts::{Accepts, Headers, Json};
+use crate::facts::{Accepts, Headers, Json, Query};
 use crate::terms::Reason;
 
 /// One endpoint.
@@ -25,10 +25,15 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// The operations that a body carries; never none.
-    pub fn elements<'b>(&self, body: &Json<'b>, headers: &Headers<'_>) -> Result<Vec<Element<'b>>, Reason> {
+    pub fn elements<'b>(
+        &self,
+        body: &Json<'b>,
+        headers: &Headers<'_>,
+        query: &Query<'_>,
+    ) -> Result<Vec<Element<'b>>, Reason> {
         match self.protocol {
             Protocol::Mcp => super::mcp::read(body, headers),
-            Protocol::Graphql => super::graphql::read(body),
+            Protocol::Graphql => super::graphql::read(body, query),
         }
     }
 }

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::mcp::MAX_ELEMENTS;
 use super::{Element, Key, OperationKind};
-use crate::facts::Json;
+use crate::facts::{Json, Query};
 use crate::terms::Reason;
 
 /// As deep as queries are that people write.
@@ -26,8 +26,15 @@ const MAX_TOKENS: usize = 4_000;
 /// Selections looked at while fragments are opened: a few fragments that name each other twice would be millions.
 const MAX_SELECTIONS: usize = 1_000;
 
+/// What a request may consist of.
+const KEYS: [&str; 7] = ["query", "operationName", "variables", "extensions", "id", "documentId", "doc_id"];
+
 /// The operations of a body; never none.
-pub(super) fn read<'b>(body: &Json<'b>) -> Result<Vec<Element<'b>>, Reason> {
+pub(super) fn read<'b>(body: &Json<'b>, query: &Query<'_>) -> Result<Vec<Element<'b>>, Reason> {
+    // Some servers take a part that stands in the URL before the one in the body.
+    if KEYS.iter().any(|key| query.has(key)) {
+        return Err(Reason::QueryAmbiguous);
+    }
     let requests = match body {
         Json::List(list) if list.len() > MAX_ELEMENTS => return Err(Reason::BatchTooLong),
         Json::List(list) if list.is_empty() => return Err(Reason::GraphqlMalformed),
@@ -45,7 +52,6 @@ pub(super) fn read<'b>(body: &Json<'b>) -> Result<Vec<Element<'b>>, Reason> {
 }
 
 fn read_request<'b>(request: &Json<'b>) -> Result<Vec<Element<'b>>, Reason> {
-    const KEYS: [&str; 7] = ["query", "operationName", "variables", "extensions", "id", "documentId", "doc_id"];
     let Json::Object(entries) = request else { return Err(Reason::GraphqlMalformed) };
     if entries.iter().any(|(key, _)| !KEYS.contains(&key.as_ref())) {
         return Err(Reason::GraphqlMalformed);

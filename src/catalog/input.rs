@@ -181,6 +181,11 @@ impl<'a> Content<'a> {
     fn text(&self, at: &Location, expected: JsonType) -> Result<Option<&'a str>, Reason> {
         let found = match at {
             Location::Path(position) => self.params.get(*position).map(String::as_str),
+            // Many frameworks have one list of parameters for query and form, and differ about which of two wins.
+            Location::Query(name) if self.facts.body.has_field(&self.facts.headers, name)? => {
+                return Err(Reason::QueryAmbiguous);
+            }
+            Location::Form(name) if self.target.query.has(name) => return Err(Reason::FormAmbiguous),
             Location::Query(name) => self.target.query.value(name)?,
             Location::Header(name) => self.facts.headers.single(name)?,
             Location::Body(pointer) => self.json_text(self.message(), pointer, expected)?,

@@ -149,16 +149,21 @@ pub struct Connection {
 impl Connection {
     /// Sends the request and reads the whole response. After an error the connection is of no more use.
     pub async fn send(&mut self, request: &Request) -> anyhow::Result<Response> {
+        let exchange = self.exchange(&request.to_wire(), request.method == "HEAD").await;
+        exchange.with_context(|| format!("{} {}", request.method, request.shown_target()))
+    }
+
+    /// Sends these bytes, whatever they are, and reads one whole response; `to_head` where none of its body comes.
+    pub async fn exchange(&mut self, wire: &[u8], to_head: bool) -> anyhow::Result<Response> {
         let started = Instant::now();
         let exchange = async {
-            self.stream.write_all(&request.to_wire()).await.context("can't send the request")?;
+            self.stream.write_all(wire).await.context("can't send the request")?;
             self.stream.flush().await.context("can't send the request")?;
-            response::read(&mut self.stream, &mut self.unread, request.method == "HEAD").await
+            response::read(&mut self.stream, &mut self.unread, to_head).await
         };
         let within = self.timeout;
-        let mut response = tokio::time::timeout(within, exchange).await.with_context(|| {
-            format!("no answer to {} {} within {within:?}", request.method, request.shown_target())
-        })??;
+        let answer = tokio::time::timeout(within, exchange).await;
+        let mut response = answer.with_context(|| format!("no answer within {within:?}"))??;
         response.elapsed = started.elapsed();
         Ok(response)
     }

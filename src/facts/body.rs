@@ -76,12 +76,7 @@ impl<'a> Body<'a> {
 
     /// The body as a form: `application/x-www-form-urlencoded` or `multipart/form-data`.
     pub fn form(&self, headers: &Headers<'_>, accepts: &Accepts) -> Result<Form<'_>, Reason> {
-        self.whole(headers)?;
-        let form = match MediaType::of(headers)?.kind(&[]) {
-            Kind::UrlEncoded => Form::read_url_encoded(self.decoded(headers, accepts)?)?,
-            Kind::Multipart(boundary) => Form::read_multipart(self.decoded(headers, accepts)?, &boundary)?,
-            Kind::Json | Kind::Other => return Err(Reason::BodyMediaType),
-        };
+        let form = self.any_form(headers, accepts)?;
         if self.is_lossy() && form.names().any(|name| name.contains('!')) {
             return Err(Reason::FormAmbiguous);
         }
@@ -89,13 +84,26 @@ impl<'a> Body<'a> {
         if form.has("_method") { Err(Reason::MethodOverride) } else { Ok(form) }
     }
 
-    /// Whether a form at hand names another method. What cannot be read as a form names none here; a rule that needs the
-    /// form says so.
-    pub(super) fn names_a_method(&self, headers: &Headers<'_>) -> bool {
-        let accepts = Accepts::default();
-        let is_form = MediaType::of(headers)
-            .is_ok_and(|media_type| matches!(media_type.kind(&[]), Kind::UrlEncoded | Kind::Multipart(_)));
-        is_form && self.form(headers, &accepts).err() == Some(Reason::MethodOverride)
+    fn any_form(&self, headers: &Headers<'_>, accepts: &Accepts) -> Result<Form<'_>, Reason> {
+        self.whole(headers)?;
+        match MediaType::of(headers)?.kind(&[]) {
+            Kind::UrlEncoded => Form::read_url_encoded(self.decoded(headers, accepts)?),
+            Kind::Multipart(boundary) => Form::read_multipart(self.decoded(headers, accepts)?, &boundary),
+            Kind::Json | Kind::Other => Err(Reason::BodyMediaType),
+        }
+    }
+
+    /// Whether a form that is at hand, read or not, has this field in whatever spelling; the reason where it cannot be known.
+    pub fn has_field(&self, headers: &Headers<'_>, name: &str) -> Result<bool, Reason> {
+        if self.given == Given::Nothing || headers.value("content-type").is_none() {
+            return Ok(false);
+        }
+        match MediaType::of(headers)?.kind(&[]) {
+            Kind::Json | Kind::Other => Ok(false),
+            Kind::UrlEncoded | Kind::Multipart(_) => {
+                self.any_form(headers, &Accepts::default()).map(|form| form.has(name))
+            }
+        }
     }
 
     /// The whole body, decompressed.

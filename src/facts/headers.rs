@@ -1,8 +1,8 @@
 //! The headers of a request, joined by name.
 //!
 //! Envoy hands headers over in one of two forms: joined in a map, or apart in a list with their bytes kept. Both become
-//! the same thing here: one value for each lower-case name, several joined by `,` (a cookie's by `; `), bytes that are not
-//! UTF-8 as `!`, exactly as Envoy joins and replaces. So a rule that reads a header has one answer in both forms.
+//! the same thing here: one value for each lower-case name, several joined by `,` (cookies too), bytes that are not UTF-8
+//! as `!`, exactly as Envoy joins and replaces. So a rule that reads a header has one answer in both forms.
 
 use std::borrow::Cow;
 
@@ -14,23 +14,24 @@ pub struct Headers<'a> {
     entries: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
-/// Envoy's own default is 100; operators raise it now and then.
-const MAX_HEADERS: usize = 256;
+/// Values between commas. Envoy's own default is 100 headers, and few have more than some commas.
+const MAX_VALUES: usize = 1024;
 /// How the names of our own headers begin, with a dash or an underscore behind it.
 const OURS: &str = "tollgate";
 /// Envoy's own default is 60 KiB for all headers together.
 const MAX_BYTES: usize = 128 * 1024;
+/// As long as names are that servers take.
+const MAX_NAME: usize = 1024;
 
 impl<'a> Headers<'a> {
     /// Joins headers by name. What is wrong with them comes beside them, since even then the names are needed.
     pub fn read(told: &[(&'a str, &'a [u8])]) -> (Self, Option<Reason>) {
-        let bytes: usize = told.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let mut wrong = (told.len() > MAX_HEADERS || bytes > MAX_BYTES).then_some(Reason::RequestTooLarge);
+        let mut wrong = is_too_large(told).then_some(Reason::RequestTooLarge);
         // Of what is too large no more is looked at than must be taken out of it.
         let is_needed = |name: &str| {
             wrong.is_none() || name.get(..OURS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OURS))
         };
-        let needed: Vec<_> = told.iter().filter(|(name, _)| is_needed(name)).take(MAX_HEADERS).collect();
+        let needed: Vec<_> = told.iter().filter(|(name, _)| is_needed(name)).take(MAX_VALUES).collect();
         let mut entries: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(needed.len());
         for (name, value) in needed {
             if !is_name(name) {
@@ -44,7 +45,7 @@ impl<'a> Headers<'a> {
             let same = later.0 == first.0;
             if same {
                 let value = first.1.to_mut();
-                value.push_str(if first.0 == "cookie" { "; " } else { "," });
+                value.push(',');
                 value.push_str(&later.1);
             }
             same
@@ -82,6 +83,19 @@ impl<'a> Headers<'a> {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().map(|(name, _)| name.as_ref())
     }
+}
+
+/// Measured so that it is the same whether values of one name come apart or joined: by values and what stands between them.
+fn is_too_large(told: &[(&str, &[u8])]) -> bool {
+    let (mut values, mut bytes) = (0, 0);
+    for (name, value) in told {
+        bytes += value.len() + 1;
+        values += value.split(|byte| *byte == b',').count();
+        if name.len() > MAX_NAME || values > MAX_VALUES || bytes > MAX_BYTES {
+            return true;
+        }
+    }
+    false
 }
 
 /// RFC 9110, section 5.1, and HTTP/2's pseudo headers.

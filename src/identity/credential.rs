@@ -22,7 +22,8 @@ impl Credential {
         match self {
             Self::Header(name) => usize::from(headers.value(name).is_some()) + usize::from(headers.has_twin(name)),
             Self::Cookie(name) => {
-                let cookies = headers.value("cookie").unwrap_or_default().split(';');
+                // Several `cookie` headers are joined by commas; no cookie of RFC 6265, section 4.1.1, holds one.
+                let cookies = headers.value("cookie").unwrap_or_default().split([';', ',']);
                 cookies.filter(|cookie| cookie.split_once('=').is_some_and(|(one, _)| one.trim() == name)).count()
             }
             Self::Query(name) => usize::from(target.query.has(name)),

@@ -18,10 +18,17 @@ pub struct Money {
 }
 
 impl Money {
-    /// Reads an amount and a currency's three letters. Exponents, signs but `-`, blanks and separators are refused.
+    /// Reads an amount and a currency's three letters. Exponents, signs but `-`, blanks and separators are refused, and
+    /// so is less than the minor unit, which one reader cuts off and another rounds.
     pub fn try_new(amount: &str, currency: &str) -> Result<Self, InvalidTerm> {
         let currency = parse_currency(currency)?;
-        Ok(Self { amount: parse_decimal(amount)?, currency })
+        let amount = parse_decimal(amount)?;
+        match currency.exponent() {
+            Some(digits) if amount.normalize().scale() > u32::from(digits) => {
+                Err(InvalidTerm(format!("{currency} has {digits} digits behind the dot")))
+            }
+            _ => Ok(Self { amount, currency }),
+        }
     }
 
     /// The same amount, given in the currency's minor units (cents), as a whole number.
@@ -113,6 +120,10 @@ mod tests {
         ] {
             assert!(Money::try_new(bad, "EUR").is_err(), "{bad}");
         }
+        for (amount, code) in [("1.001", "EUR"), ("1.5", "JPY")] {
+            assert!(Money::try_new(amount, code).is_err(), "{amount} {code}");
+        }
+        assert!(Money::try_new("1.500", "EUR").is_ok() && Money::try_new("1.500", "KWD").is_ok());
         for bad in ["eur", "EURO", "", "XXXX"] {
             assert!(Money::try_new("1", bad).is_err(), "{bad}");
         }

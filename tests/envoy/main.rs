@@ -16,6 +16,10 @@
 mod answers;
 mod attributes;
 mod bootstrap;
+mod corpus;
+#[allow(dead_code, reason = "each test looks at columns of its own")]
+#[path = "../corpus/corpus.rs"]
+mod corpus_cases;
 mod demo;
 mod fail_closed;
 mod forms;

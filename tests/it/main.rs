@@ -16,6 +16,10 @@
 
 mod answers;
 mod commands;
+mod corpus;
+#[allow(dead_code, reason = "each test looks at columns of its own")]
+#[path = "../corpus/corpus.rs"]
+mod corpus_cases;
 mod docs;
 mod faults;
 mod ledger;

@@ -8,7 +8,10 @@ use super::*;
 fn elements(request: &Value) -> Result<Vec<(String, String)>, Reason> {
     let text = request.to_string();
     let json = Json::parse(text.as_bytes()).unwrap();
-    Ok(read(&json)?.iter().map(|one| (one.key.to_string(), format!("{:?}", one.arguments))).collect())
+    Ok(read(&json, &Query::default())?
+        .iter()
+        .map(|one| (one.key.to_string(), format!("{:?}", one.arguments)))
+        .collect())
 }
 
 fn keys(request: &Value) -> Result<Vec<String>, Reason> {

@@ -49,8 +49,10 @@ impl<'b, T: Trail> Judging<'_, 'b, '_, T> {
     /// A request whose body tells what it is.
     pub(super) fn endpoint(&mut self, endpoint: &'b Endpoint) -> Vec<Objection> {
         let body = self.facts.body.json(&self.facts.headers, &endpoint.accepts);
-        let elements =
-            body.as_ref().map_err(|reason| *reason).and_then(|body| endpoint.elements(body, &self.facts.headers));
+        let elements = body
+            .as_ref()
+            .map_err(|reason| *reason)
+            .and_then(|body| endpoint.elements(body, &self.facts.headers, &self.target.query));
         match elements {
             Ok(elements) => elements.iter().flat_map(|element| self.element(endpoint, element)).collect(),
             Err(reason) => {

@@ -24,6 +24,7 @@ pub fn try_all(page: &Page) -> Vec<String> {
             "yaml" => desk.policies(&block),
             "yml" => foreign_yaml(&block),
             "console" => desk.commands(&block),
+            "toml" => toml::from_str::<toml::Table>(&block.text).map(drop).map_err(|error| error.to_string()),
             // Nothing is claimed of these, but that a reader can see what they are.
             "" | "sh" | "json" | "text" | "promql" | "rust" => Ok(()),
             other => Err(format!("`{other}` is no kind of block that is known: see CONTRIBUTING.md")),
