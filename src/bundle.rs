@@ -7,6 +7,7 @@ mod cases;
 mod compile;
 mod diff;
 mod documents;
+mod manifest;
 mod node;
 mod problem;
 mod read;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 pub use cases::{Asked, Case, Expected};
 pub use diff::{Change, Turn, diff};
 pub use documents::{API_VERSION, schema};
+pub use manifest::{Manifest, Packed, load_packed, read_manifest};
 pub use problem::{Place, Problem, Problems, SourceFile};
 use sha2::{Digest, Sha256};
 
@@ -88,6 +90,12 @@ pub fn load(files: &[SourceFile]) -> Result<Loaded, Problems> {
     }
     problems.sort();
     Err(problems)
+}
+
+/// Whether a file of this name holds policies; others may lie beside them.
+pub fn is_policy_file(name: &str) -> bool {
+    let end = name.rsplit_once('.').map_or("", |(_, end)| end);
+    end.eq_ignore_ascii_case("yaml") || end.eq_ignore_ascii_case("yml")
 }
 
 /// SHA-256 over the sorted digests of the files' contents: neither names nor their order change it.

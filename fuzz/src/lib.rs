@@ -138,11 +138,9 @@ impl<'a> Request<'a> {
             ("refund.form", ["forms", "refunds"]) if self.method == "POST" => {
                 let text = std::str::from_utf8(self.body).map_err(|_| "a form that is no text")?;
                 if text.starts_with("--") {
-                    return if text.matches("name=\"amount\"").count() == 1 {
-                        Ok(())
-                    } else {
-                        Err("an amount not once")
-                    };
+                    let heads = text.split("--b\r\n").filter_map(|part| Some(part.split_once("\r\n\r\n")?.0));
+                    let amounts = heads.filter(|head| head.contains("name=\"amount\"")).count();
+                    return if amounts == 1 { Ok(()) } else { Err("an amount not once") };
                 }
                 let amounts: Vec<_> = text.split('&').filter_map(|pair| pair.strip_prefix("amount=")).collect();
                 match amounts.as_slice() {

@@ -71,7 +71,7 @@ pub(super) fn documents(file: &Arc<SourceFile>, problems: &mut Problems) -> Vec<
         match event {
             Ok((event, span)) => builder.take(event, span),
             Err(error) => {
-                let place = builder.place(Span::empty(*error.marker()));
+                let place = builder.place(Span::empty(*error.marker())).within();
                 builder.problems.push(Problem::at(&place, format!("this is not YAML: {}", error.info())));
                 return Vec::new();
             }

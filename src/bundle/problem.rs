@@ -125,6 +125,20 @@ impl Place {
         }
     }
 
+    /// The same place, or the end of the file where it is said to lie behind it.
+    pub(super) fn within(self) -> Self {
+        // YAML 1.2, section 5.4: a carriage return alone ends a line, too.
+        let text = self.file.text.replace("\r\n", "\n");
+        let mut lines = text.split(['\n', '\r']);
+        let last = lines.next_back().unwrap_or_default();
+        let line = lines.count() + 1;
+        if self.line <= line {
+            return self;
+        }
+        let chars = self.file.text.chars().count();
+        Self { line, column: last.chars().count() + 1, chars: chars..chars, ..self }
+    }
+
     /// The range in bytes, at least one character wide where the file has one there.
     fn bytes(&self) -> Range<usize> {
         let text = &self.file.text;

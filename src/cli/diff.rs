@@ -15,6 +15,8 @@ pub(super) struct Args {
     old: PathBuf,
     /// The folder with the policies as they would be
     new: PathBuf,
+    #[command(flatten)]
+    kept: policies::Kept,
     /// How to print it
     #[arg(long, value_enum, default_value = "text")]
     output: Output,
@@ -24,7 +26,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome> {
     let mut bundles = Vec::new();
     for folder in [&args.old, &args.new] {
-        match policies::load(folder, args.output, out)? {
+        match policies::load(folder, args.kept, args.output, out)? {
             Ok(policies) => bundles.push(policies.loaded.bundle),
             Err(outcome) => return Ok(outcome),
         }

@@ -1,4 +1,6 @@
-//! `tollgate explain`: what do the policies decide about one request, and why?
+//! `tollgate explain`: what do the policies decide about one request, and why? Or: why was it decided so?
+
+mod recorded;
 
 use std::fs;
 use std::io::Write;
@@ -15,14 +17,16 @@ use crate::gate::{Look, Plan, cases};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The method
-    #[arg(value_name = "METHOD", required_unless_present = "case")]
+    #[arg(value_name = "METHOD", required_unless_present_any = ["case", "receipt"])]
     method: Option<String>,
     /// Host and path with the query, exactly as on the wire: `api.shop.example/v1/orders/7`
-    #[arg(value_name = "HOST/PATH", required_unless_present = "case")]
+    #[arg(value_name = "HOST/PATH", required_unless_present_any = ["case", "receipt"])]
     target: Option<String>,
     /// The folder with the policies
     #[arg(long, default_value = "policies", env = "TOLLGATE_POLICIES")]
     policies: PathBuf,
+    #[command(flatten)]
+    kept: policies::Kept,
     /// The SPIFFE id of the caller's certificate
     #[arg(long, value_name = "SPIFFE-ID", default_value = "")]
     workload: String,
@@ -39,15 +43,24 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME")]
     now: Option<Timestamp>,
     /// Explain the case of this name instead
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["target", "workload", "claims", "headers", "body", "now"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["method", "target", "workload", "claims", "headers", "body", "now"])]
     case: Option<String>,
+    /// Explain the decision with this receipt instead, from its record: nothing is judged again
+    #[arg(long, value_name = "ID", conflicts_with_all = ["method", "target", "case", "workload", "claims", "headers", "body", "now", "configmap"])]
+    receipt: Option<String>,
+    /// The folder with the records, for `--receipt`
+    #[arg(long, value_name = "FOLDER", env = "TOLLGATE_LEDGER", default_value = "/var/lib/tollgate/ledger")]
+    ledger: PathBuf,
     /// How to print it
     #[arg(long, value_enum, default_value = "text")]
     output: Output,
 }
 
 pub(super) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome> {
-    let policies = match policies::load(&args.policies, args.output, out)? {
+    if let Some(id) = &args.receipt {
+        return recorded::run(id, &args.ledger, &args.policies, args.output, out);
+    }
+    let policies = match policies::load(&args.policies, args.kept, args.output, out)? {
         Ok(policies) => policies,
         Err(outcome) => return Ok(outcome),
     };

@@ -15,6 +15,8 @@ pub(super) struct Args {
     /// The folder with the policies and their cases
     #[arg(default_value = "policies", env = "TOLLGATE_POLICIES")]
     folder: PathBuf,
+    #[command(flatten)]
+    kept: policies::Kept,
     /// Fail also where an action, a contract, an outcome of a condition or a guardrail is touched by no case
     #[arg(long)]
     require_coverage: bool,
@@ -27,7 +29,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome> {
-    let policies = match policies::load(&args.folder, args.output, out)? {
+    let policies = match policies::load(&args.folder, args.kept, args.output, out)? {
         Ok(policies) => policies,
         Err(outcome) => return Ok(outcome),
     };

@@ -13,13 +13,15 @@ pub(super) struct Args {
     /// The folder with the policies, or one file
     #[arg(default_value = "policies", env = "TOLLGATE_POLICIES")]
     folder: PathBuf,
+    #[command(flatten)]
+    kept: policies::Kept,
     /// How to print what is found
     #[arg(long, value_enum, default_value = "text")]
     output: Output,
 }
 
 pub(super) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome> {
-    let policies = match policies::load(&args.folder, args.output, out)? {
+    let policies = match policies::load(&args.folder, args.kept, args.output, out)? {
         Ok(policies) => policies,
         Err(outcome) => return Ok(outcome),
     };
@@ -28,11 +30,14 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome> {
         (bundle.catalog.actions().count(), bundle.contracts.iter().count(), policies.loaded.cases.len());
     match args.output {
         Output::Json => {
-            let facts = json!({ "good": true, "digest": bundle.digest, "files": policies.files, "actions": actions, "contracts": contracts, "cases": cases });
+            let facts = json!({ "good": true, "digest": bundle.digest, "files": policies.files, "actions": actions, "contracts": contracts, "cases": cases, "notes": policies.notes });
             writeln!(out, "{facts:#}")?;
         }
         Output::Text => {
             writeln!(out, "good: actions {actions}, contracts {contracts}, cases {cases}, files {}", policies.files)?;
+            for note in &policies.notes {
+                writeln!(out, "{note}")?;
+            }
             writeln!(out, "mode {}, digest {}", bundle.mode, bundle.digest)?;
         }
     }

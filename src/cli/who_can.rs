@@ -18,13 +18,15 @@ pub(super) struct Args {
     /// The folder with the policies
     #[arg(long, default_value = "policies", env = "TOLLGATE_POLICIES")]
     policies: PathBuf,
+    #[command(flatten)]
+    kept: policies::Kept,
     /// How to print it
     #[arg(long, value_enum, default_value = "text")]
     output: Output,
 }
 
 pub(super) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome> {
-    let policies = match policies::load(&args.policies, args.output, out)? {
+    let policies = match policies::load(&args.policies, args.kept, args.output, out)? {
         Ok(policies) => policies,
         Err(outcome) => return Ok(outcome),
     };

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use crate::bundle::SourceFile;
+use crate::bundle::{SourceFile, is_policy_file};
 
 /// Why a folder could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -71,15 +71,11 @@ fn read_folder(root: &Path, below: &Path, depth: usize) -> Result<Vec<SourceFile
         let path = root.join(&below);
         if path.is_dir() {
             files.extend(read_folder(root, &below, depth + 1)?);
-        } else if is_policy(&path) {
+        } else if name.to_str().is_some_and(is_policy_file) {
             files.push(read_file(&path, below.display().to_string())?);
         }
     }
     Ok(files)
-}
-
-fn is_policy(path: &Path) -> bool {
-    path.extension().is_some_and(|one| one.eq_ignore_ascii_case("yaml") || one.eq_ignore_ascii_case("yml"))
 }
 
 /// The visible names in a folder, sorted.

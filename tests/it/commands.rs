@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-use crate::support::{DESK, shipped};
+use crate::support::{Ask, DESK, Gate, shipped};
 
 fn tollgate(args: &[&str]) -> Output {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -50,6 +50,48 @@ fn validate_says_good_or_everything_that_is_wrong() {
     );
     says(&["validate", path, "--output", "json"], 1, &["\"line\"", "\"help\": \"did you mean"]);
     says(&["validate", "/nowhere"], 3, &["cannot read `/nowhere`", "help: name a folder"]);
+}
+
+/// The shipped policies as they would stand in Git, all in one ConfigMap.
+fn manifest(change: impl Fn(&str) -> String) -> String {
+    let mut text =
+        String::from("apiVersion: v1\nkind: ConfigMap\nmetadata: { name: policies, namespace: shop }\ndata:\n");
+    for file in tollgate::sources::read(&shipped()).unwrap() {
+        text.push_str(&format!("  {}: |\n", file.name.replace('/', ".")));
+        for line in change(&file.text).lines() {
+            text.push_str(format!("    {line}").trim_end());
+            text.push('\n');
+        }
+    }
+    text
+}
+
+#[test]
+fn policies_are_taken_from_manifests_and_problems_stand_at_their_lines() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("policies.yaml");
+    let name = path.to_str().unwrap();
+    fs::write(&path, manifest(str::to_owned)).unwrap();
+    let digest = |said: &str| said.split("digest ").nth(1).map(|digest| digest.trim().to_owned());
+    let plain = says(&["validate"], 0, &["good"]);
+    let good = says(&["validate", "--configmap", name], 0, &["taken: contracts.yaml of ConfigMap shop/policies"]);
+    assert_eq!(digest(&good), digest(&plain), "it is the same bundle");
+    says(&["test", "--configmap", name, "--require-coverage"], 0, &["0 failed"]);
+    says(&["diff", "--configmap", name, name], 0, &["nothing changes"]);
+
+    let typo = |text: &str| match text.contains("kind: Contract") {
+        true => text.replace("  ticket.reply:\n", "  ticket.repyl:\n"),
+        false => text.to_owned(),
+    };
+    fs::write(&path, manifest(typo)).unwrap();
+    let line = 1 + fs::read_to_string(&path).unwrap().lines().position(|line| line.contains("ticket.repyl:")).unwrap();
+    let place = format!("{name}:{line}:7");
+    let parts = ["did you mean `ticket.reply`?", &place, "in contracts.yaml of ConfigMap shop/policies"];
+    says(&["validate", "--configmap", name], 1, &parts);
+    says(&["validate", "--configmap", name, "--output", "json"], 1, &["\"configMap\": \"shop/policies\""]);
+    fs::write(&path, "kind: ConfigMap\ndata: { a.yaml: x }\n").unwrap();
+    says(&["validate", "--configmap", name], 3, &["no ConfigMap holds policies", "help: policies are keys"]);
+    says(&["validate", "--configmap", "/nowhere"], 3, &["help: name a file or a folder with manifests"]);
 }
 
 #[test]
@@ -175,4 +217,36 @@ fn schema_and_completions_and_help_are_printed() {
     says(&["--help"], 0, &["serve", "validate", "test", "explain", "schema", "completions"]);
     says(&[], 2, &["Usage"]);
     says(&["valdate"], 2, &["validate"]);
+}
+
+#[tokio::test]
+async fn explain_says_why_a_recorded_decision_was_made() {
+    let gate = Gate::start().await;
+    let bot = Ask { workload: "spiffe://cluster.local/ns/bots/sa/chat", ..Ask::reset(10) };
+    for ask in [&bot, &Ask::reset(10)] {
+        gate.check(ask).await.unwrap();
+    }
+    let ledger = gate.folder.path().join("ledger");
+    let ids: Vec<_> = crate::support::records(&ledger).into_iter().map(|record| record.id).collect();
+    let ledger = ledger.to_str().unwrap();
+    let denied = [
+        "time            20",
+        "route           POST /v1/accounts/{account}/credentials/reset",
+        "kept            write-ahead",
+        "they are those in `policies`",
+        "fails  every party is covered  ",
+        "contract.none: no contract grants this action",
+        "deny (contract.none)",
+        "action credentials.reset, tier critical",
+    ];
+    let said = says(&["explain", "--receipt", &ids[0], "--ledger", ledger], 0, &denied);
+    assert!(!said.contains("agent-7"), "people are pseudonyms: {said}");
+    let granted = ["contracts       support-desk", "allow (granted): granted"];
+    says(&["explain", "--receipt", &ids[1], "--ledger", ledger], 0, &granted);
+    let json = ["\"bundleIsCurrent\": true", "\"rule\": \"every party is covered\""];
+    says(&["explain", "--receipt", &ids[0], "--ledger", ledger, "--output", "json"], 0, &json);
+    says(&["explain", "--receipt", "x", "--ledger", ledger], 3, &["no record", "help: it is the value of the header"]);
+    says(&["explain", "--receipt", "x", "--ledger", "/nowhere"], 3, &["cannot read `/nowhere`"]);
+    says(&["explain", "--receipt", "x", "GET"], 2, &["cannot be used with"]);
+    gate.end().await;
 }
