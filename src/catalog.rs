@@ -299,10 +299,9 @@ impl Catalog {
         hosts
     }
 
-    /// What a service's endpoints speak, where, and which bodies they read.
-    pub fn endpoints_of(&self, service: ServiceId) -> Vec<String> {
-        let of_service = self.endpoints.iter().filter(|endpoint| endpoint.service == service);
-        of_service.map(|one| format!("{} at {} {:?}", one.protocol, one.path, one.accepts)).collect()
+    /// The endpoints of a service.
+    pub fn endpoints_of(&self, service: ServiceId) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.iter().filter(move |endpoint| endpoint.service == service)
     }
 
     /// A service by its place.

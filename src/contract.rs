@@ -192,6 +192,16 @@ const fn first(count: usize) -> u32 {
 }
 
 impl Who {
+    /// Each kind of party that it is about, in words.
+    pub fn in_words(&self) -> Vec<String> {
+        let Self::Parties { workload, user, agent } = self else { return vec!["anyone".to_owned()] };
+        let any = |what: &str, list: Vec<&str>| format!("{what} {}", list.join(" or "));
+        let workload = workload.as_ref().map(|list| any("workload", list.iter().map(SpiffePattern::as_str).collect()));
+        let user = user.as_ref().map(|list| any("user with the role", list.iter().map(|one| one.0.as_str()).collect()));
+        let agent = agent.as_ref().map(|list| any("agent", list.iter().map(String::as_str).collect()));
+        [workload, user, agent].into_iter().flatten().collect()
+    }
+
     /// Those of the call whom the contract covers; `None` where it is not about this caller.
     pub fn covers(&self, caller: &Caller) -> Option<Parties> {
         let Self::Parties { workload, user, agent } = self else {

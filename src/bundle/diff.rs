@@ -3,11 +3,13 @@
 //! Exact on structure: every part of a bundle that a verdict can depend on is a line here, and a line that is in one
 //! bundle only, or says something else, is a change. Conditions are compared as text. A bundle does not differ from itself.
 
+mod words;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Bundle;
-use crate::contract::{Contract, Grant, Then, Who};
+use crate::contract::{Contract, Grant, Then};
 use crate::terms::{Tier, spelled};
 
 spelled! {
@@ -45,10 +47,10 @@ pub fn diff(old: &Bundle, new: &Bundle) -> Vec<Change> {
     keys.dedup();
     let change = |key: &Key| {
         let (before, after) = (old.get(key), new.get(key));
-        let turn = match (key.grants, before, after) {
+        let turn = match (key.is_rule, before, after) {
             _ if before == after => return None,
-            (true, None, Some(_)) => Turn::Gains,
-            (true, Some(_), None) => Turn::Loses,
+            (false, None, Some(_)) => Turn::Gains,
+            (false, Some(_), None) => Turn::Loses,
             _ => Turn::Changes,
         };
         Some(Change {
@@ -66,6 +68,12 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.turn, &self.old, &self.new) {
             (Turn::Gains | Turn::Loses, ..) => write!(f, "{} {} {}", self.about, self.turn, self.part),
+            (Turn::Changes, Some(old), Some(new)) if old.is_empty() => {
+                write!(f, "{}: {} is new: {new}", self.about, self.part)
+            }
+            (Turn::Changes, Some(old), Some(new)) if new.is_empty() => {
+                write!(f, "{}: {} is gone: {old}", self.about, self.part)
+            }
             (Turn::Changes, Some(old), Some(new)) => write!(f, "{}: {}: {old} -> {new}", self.about, self.part),
             (Turn::Changes, None, Some(new)) => write!(f, "{}: {} is new: {new}", self.about, self.part),
             (Turn::Changes, Some(old), None) => write!(f, "{}: {} is gone: {old}", self.about, self.part),
@@ -78,9 +86,9 @@ impl fmt::Display for Change {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     about: String,
+    /// Whether the line is a rule; otherwise it lets someone do something, which is to be read first.
+    is_rule: bool,
     part: String,
-    /// Whether the line lets someone do something.
-    grants: bool,
 }
 
 type Lines = BTreeMap<Key, String>;
@@ -88,7 +96,7 @@ type Lines = BTreeMap<Key, String>;
 fn lines(bundle: &Bundle) -> Lines {
     let mut lines = Lines::new();
     let mut add = |about: &str, part: &str, text: String| {
-        lines.insert(Key { about: about.to_owned(), part: part.to_owned(), grants: false }, text);
+        lines.insert(Key { about: about.to_owned(), is_rule: true, part: part.to_owned() }, text);
     };
     add("the bundle", "mode", bundle.mode.to_string());
     let named = |places: &[usize]| {
@@ -98,15 +106,15 @@ fn lines(bundle: &Bundle) -> Lines {
     add("what is unmapped", "reading is granted to", named(&bundle.unmapped.read));
     add("what is unmapped", "writing is granted to", named(&bundle.unmapped.write));
     for tier in Tier::ALL {
-        add(&format!("tier {tier}"), "demands", format!("{:?}", bundle.catalog.tiers().demands(*tier)));
+        add(&format!("tier {tier}"), "demands", bundle.catalog.tiers().demands(*tier).to_string());
     }
     let identity = &bundle.identity;
-    add("identity", "workload", format!("{:?}", identity.workload));
-    add("identity", "user", format!("{:?}", identity.user));
-    add("identity", "purpose", format!("{:?}", identity.purpose_header));
-    add("identity", "channel", format!("{:?}", identity.channel));
-    add("identity", "automation", format!("{:?}", identity.autonomous));
-    add("identity", "credentials", format!("{:?}", identity.credentials));
+    add("identity", "workload", identity.workload.as_ref().map(words::workload).unwrap_or_default());
+    add("identity", "user", identity.user.as_ref().map(words::user).unwrap_or_default());
+    add("identity", "purpose header", identity.purpose_header.clone().unwrap_or_default());
+    add("identity", "channel", identity.channel.as_ref().map(words::channel).unwrap_or_default());
+    add("identity", "autonomous", join(identity.autonomous.iter().map(crate::terms::SpiffePattern::as_str)));
+    add("identity", "credentials", join(identity.credentials.iter().map(words::credential)));
     catalog(bundle, &mut add);
     for guardrail in bundle.guardrails.iter() {
         let about = format!("guardrail {}", guardrail.name);
@@ -119,7 +127,7 @@ fn lines(bundle: &Bundle) -> Lines {
         add(&about, "when", guardrail.when.as_ref().map(ToString::to_string).unwrap_or_default());
         let then = match &guardrail.then {
             Then::Deny => "deny".to_owned(),
-            Then::Require(demands) => format!("require {demands:?}"),
+            Then::Require(demands) => format!("require {demands}"),
             Then::Never(classes) => format!("never {}", join(classes)),
         };
         add(&about, "then", then);
@@ -135,7 +143,7 @@ fn catalog(bundle: &Bundle, add: &mut impl FnMut(&str, &str, String)) {
         let about = format!("service {}", service.name);
         add(&about, "mode", service.mode.map(|mode| mode.to_string()).unwrap_or_default());
         add(&about, "hosts", bundle.catalog.hosts_of(id).join(", "));
-        add(&about, "endpoints", bundle.catalog.endpoints_of(id).join(", "));
+        add(&about, "endpoints", join(bundle.catalog.endpoints_of(id).map(words::endpoint)));
     }
     for (id, action) in bundle.catalog.actions() {
         let about = format!("action {}", action.name);
@@ -149,29 +157,32 @@ fn catalog(bundle: &Bundle, add: &mut impl FnMut(&str, &str, String)) {
             "returns",
             action.returns.iter().map(|(at, class)| format!("{at} {class}")).collect::<Vec<_>>().join(", "),
         );
-        add(&about, "changes to the request", format!("{:?}", action.mutations));
+        add(&about, "changes to the request", words::mutations(&action.mutations));
         let mut routes: Vec<_> = bundle.catalog.routes_of(id).collect();
         routes.sort_by_key(ToString::to_string);
         add(&about, "routes", join(&routes));
-        let details: Vec<_> = routes.iter().map(|route| format!("{:?} {:?}", route.inputs, route.accepts)).collect();
-        add(&about, "inputs", details.join(", "));
+        for route in routes {
+            if let Some(inputs) = words::inputs(route) {
+                add(&about, &format!("inputs of {route}"), inputs);
+            }
+        }
     }
 }
 
 fn contract(one: &Contract, lines: &mut Lines) {
     let about = format!("contract {}", one.name);
-    let mut add = |part: String, grants: bool, text: String| {
-        lines.insert(Key { about: about.clone(), part, grants }, text);
+    let mut add = |part: String, is_rule: bool, text: String| {
+        lines.insert(Key { about: about.clone(), is_rule, part }, text);
     };
-    add("who".to_owned(), false, who(&one.who));
-    add("purposes".to_owned(), false, join(&one.purposes));
-    add("retain".to_owned(), false, format!("{:?}", one.retain));
-    add("mode".to_owned(), false, one.mode.map(|mode| mode.to_string()).unwrap_or_default());
+    add("who".to_owned(), true, one.who.in_words().join(" and "));
+    add("purposes".to_owned(), true, join(&one.purposes));
+    add("retain".to_owned(), true, words::retain(&one.retain));
+    add("mode".to_owned(), true, one.mode.map(|mode| mode.to_string()).unwrap_or_default());
     for (action, Grant { limits, when, sends, exception }) in &one.grants {
-        add(action.to_string(), true, String::new());
+        add(action.to_string(), false, String::new());
         let mut part = |name: &str, text: Option<String>| {
             if let Some(text) = text {
-                add(format!("{name} of {action}"), false, text);
+                add(format!("{name} of {action}"), true, text);
             }
         };
         part("limit", (!limits.is_empty()).then(|| join(limits)));
@@ -188,16 +199,6 @@ fn contract(one: &Contract, lines: &mut Lines) {
             }),
         );
     }
-}
-
-fn who(who: &Who) -> String {
-    let Who::Parties { workload, user, agent } = who else { return "anyone".to_owned() };
-    let any = |what: &str, list: Vec<&str>| format!("{what} {}", list.join(" or "));
-    let workload =
-        workload.as_ref().map(|list| any("workload", list.iter().map(crate::terms::SpiffePattern::as_str).collect()));
-    let user = user.as_ref().map(|list| any("user", list.iter().map(|one| one.0.as_str()).collect()));
-    let agent = agent.as_ref().map(|list| any("agent", list.iter().map(String::as_str).collect()));
-    [workload, user, agent].into_iter().flatten().collect::<Vec<_>>().join(" and ")
 }
 
 fn join<T: ToString>(list: impl IntoIterator<Item = T>) -> String {
@@ -258,7 +259,7 @@ mod tests {
     fn what_a_verdict_depends_on_is_a_change() {
         check("a.write: { tier: open", "a.write: { tier: impact", &["action a.write: tier: open -> impact"]);
         check("POST /a", "POST /b", &["action a.write: routes: POST /a -> POST /b"]);
-        check("who: anyone", "who: { user: { anyRole: [x] } }", &["contract c: who: anyone -> user x"]);
+        check("who: anyone", "who: { user: { anyRole: [x] } }", &["contract c: who: anyone -> user with the role x"]);
         check("hosts: [a.example]", "hosts: [b.example]", &["service s: hosts: a.example -> b.example"]);
     }
 }

@@ -1,5 +1,6 @@
 //! The ladder: what each tier demands of a call.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::terms::{Durability, Tier};
@@ -50,6 +51,25 @@ impl Demands {
     /// How surely the decision is recorded.
     pub fn durability(&self) -> Durability {
         self.receipt.unwrap_or(Durability::Async)
+    }
+}
+
+impl fmt::Display for Demands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = self.known_caller.then(|| "a known caller".to_owned());
+        let purpose = self.declared_purpose.then(|| "one declared purpose".to_owned());
+        let assurance = self.assurance.as_ref().map(ToString::to_string);
+        let receipt = self.receipt.map(|durability| format!("a record that is {durability}"));
+        let all: Vec<_> = [known, purpose, assurance, receipt].into_iter().flatten().collect();
+        f.write_str(&if all.is_empty() { "nothing".to_owned() } else { all.join(", ") })
+    }
+}
+
+impl fmt::Display for Assurance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a sign-in with {}", self.acr.join(" or "))?;
+        let age = self.max_age.map(|age| write!(f, " at most {} ago", humantime::format_duration(age)));
+        age.unwrap_or(Ok(()))
     }
 }
 

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::{Outcome, Output, policies};
 use crate::bundle::Bundle;
-use crate::catalog::{Action, ActionId, Demands};
-use crate::contract::{Contract, Grant, Then, Who};
+use crate::catalog::{Action, ActionId};
+use crate::contract::{Contract, Grant, Then};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -65,7 +65,7 @@ fn describe(bundle: &Bundle, id: ActionId, action: &Action) -> Value {
                 "when": one.when.as_ref().map(ToString::to_string),
                 "then": match &one.then {
                     Then::Deny => "deny".to_owned(),
-                    Then::Require(demands) => format!("require {}", demanded(demands)),
+                    Then::Require(demands) => format!("require {demands}"),
                     Then::Never(classes) => format!("never {}", texts(classes).join(", ")),
                 },
             })
@@ -76,7 +76,7 @@ fn describe(bundle: &Bundle, id: ActionId, action: &Action) -> Value {
         "description": action.description,
         "service": bundle.catalog.service(action.service).map(|service| service.name.to_string()),
         "tier": action.tier.as_str(),
-        "demands": demanded(bundle.catalog.tiers().demands(action.tier)),
+        "demands": bundle.catalog.tiers().demands(action.tier).to_string(),
         "routes": bundle.catalog.routes_of(id).map(ToString::to_string).collect::<Vec<_>>(),
         "limits": texts(&action.limits),
         "granted": granted,
@@ -99,7 +99,7 @@ fn grant(contract: &Contract, grant: &Grant) -> Value {
     json!({
         "contract": contract.name.to_string(),
         "owner": contract.owner,
-        "who": who(&contract.who),
+        "who": contract.who.in_words(),
         "purposes": texts(&contract.purposes),
         "limits": texts(&grant.limits),
         "when": grant.when.as_ref().map(ToString::to_string),
@@ -107,28 +107,6 @@ fn grant(contract: &Contract, grant: &Grant) -> Value {
         "mode": contract.mode.map(crate::terms::Mode::as_str),
         "override": exception,
     })
-}
-
-fn who(who: &Who) -> Vec<String> {
-    let Who::Parties { workload, user, agent } = who else { return vec!["anyone".to_owned()] };
-    let any = |what: &str, list: Vec<String>| format!("{what} {}", list.join(" or "));
-    let workload =
-        workload.as_deref().map(|list| any("workload", list.iter().map(|one| one.as_str().to_owned()).collect()));
-    let user = user.as_deref().map(|list| any("user with the role", list.iter().map(|role| role.0.clone()).collect()));
-    let agent = agent.clone().map(|list| any("agent", list));
-    [workload, user, agent].into_iter().flatten().collect()
-}
-
-fn demanded(demands: &Demands) -> String {
-    let assurance = demands.assurance.as_ref().map(|one| {
-        let age =
-            one.max_age.map(|age| format!(" at most {} ago", humantime::format_duration(age))).unwrap_or_default();
-        format!("a sign-in with {}{age}", one.acr.join(" or "))
-    });
-    let known = demands.known_caller.then(|| "a known caller".to_owned());
-    let purpose = demands.declared_purpose.then(|| "one declared purpose".to_owned());
-    let all: Vec<_> = [known, purpose, assurance].into_iter().flatten().collect();
-    if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }
 }
 
 fn texts<T: ToString>(list: &[T]) -> Vec<String> {

@@ -47,6 +47,13 @@ const MAX_ID: usize = 2048;
 const MAX_TRUST_DOMAIN: usize = 255;
 const SCHEME: &str = "spiffe://";
 
+impl TrustDomain {
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl SpiffeId {
     /// The id as it is written.
     pub fn as_str(&self) -> &str {

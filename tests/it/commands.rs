@@ -39,7 +39,7 @@ fn broken() -> TempDir {
 
 #[test]
 fn validate_says_good_or_everything_that_is_wrong() {
-    says(&["validate"], 0, &["good: actions 15, contracts 6, cases 54, files 5", "digest"]);
+    says(&["validate"], 0, &["good: actions 35, contracts 21, cases 112, files 12", "digest"]);
     says(&["validate", "--output", "json"], 0, &["\"good\": true"]);
     let folder = broken();
     let path = folder.path().to_str().unwrap();
@@ -57,10 +57,9 @@ fn manifest(change: impl Fn(&str) -> String) -> String {
     let mut text =
         String::from("apiVersion: v1\nkind: ConfigMap\nmetadata: { name: policies, namespace: shop }\ndata:\n");
     for file in tollgate::sources::read(&shipped()).unwrap() {
-        text.push_str(&format!("  {}: |\n", file.name.replace('/', ".")));
+        text.extend(["  ", &file.name.replace('/', "."), ": |\n"]);
         for line in change(&file.text).lines() {
-            text.push_str(format!("    {line}").trim_end());
-            text.push('\n');
+            text.extend([format!("    {line}").trim_end(), "\n"]);
         }
     }
     text
@@ -142,8 +141,8 @@ fn test_runs_the_cases_and_names_what_none_touches() {
         0,
         &[
             "0 failed",
-            "touched: 15 of 15 actions, 6 of 6 contracts",
-            "touched: 2 of 2 outcomes of conditions, 3 of 3 guardrails",
+            "touched: 35 of 35 actions, 21 of 21 contracts",
+            "touched: 14 of 14 outcomes of conditions, 11 of 11 guardrails",
         ],
     );
     let folder = TempDir::new().unwrap();
