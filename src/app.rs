@@ -86,6 +86,7 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Running
     watcher.metrics().register(&mut registry);
     let checkpoint = Checkpoint::new(bundles, ledger, pseudonyms, clock);
     checkpoint.metrics().register(&mut registry);
+    checkpoint.unmapped().register(&mut registry);
     let service = ext_authz::Service::new(checkpoint, config.check.clone(), traces.clone());
     service.metrics().register(&mut registry);
 

@@ -16,7 +16,7 @@ mod route;
 mod tiers;
 mod tree;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 pub use body::Needs;
 pub use element::{Element, Key, OperationKind, Protocol};
@@ -111,6 +111,8 @@ pub struct Catalog {
     exact_hosts: HashMap<String, Site>,
     /// By what follows the first label: `shop.example` for `*.shop.example`.
     wildcard_hosts: HashMap<String, Site>,
+    /// Every literal segment of a path, once.
+    literals: HashSet<String>,
     tiers: Tiers,
 }
 
@@ -227,6 +229,9 @@ impl Catalog {
     }
 
     fn insert(&mut self, hosts: &[String], method: Method, path: &Template, leaf: Leaf) -> Result<(), Overlap> {
+        for literal in path.literals().filter(|literal| !self.literals.contains(*literal)).collect::<Vec<_>>() {
+            self.literals.insert(literal.to_owned());
+        }
         for host in hosts {
             let tree = self.site_mut(host).trees_by_method.entry(method).or_default();
             tree.insert(path, leaf).map_err(|with| Overlap { with, host: host.clone() })?;
@@ -267,6 +272,20 @@ impl Catalog {
     /// The routes of an action.
     pub fn routes_of(&self, action: ActionId) -> impl Iterator<Item = &Route> {
         self.routes.iter().filter(move |(of, _)| *of == action).map(|(_, route)| route)
+    }
+
+    /// A host as it is written in the catalogue: exactly, or with a `*` for its first label.
+    pub fn host_of(&self, host: &str) -> Option<String> {
+        if self.exact_hosts.contains_key(host) {
+            return Some(host.to_owned());
+        }
+        let (_, rest) = host.split_once('.')?;
+        self.wildcard_hosts.contains_key(rest).then(|| format!("*.{rest}"))
+    }
+
+    /// Whether a route has this as a literal segment.
+    pub fn has_literal(&self, segment: &str) -> bool {
+        self.literals.contains(segment)
     }
 
     /// An action's id by its name.

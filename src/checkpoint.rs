@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::bundle::Bundle;
 use crate::clock::Clock;
 use crate::facts::Facts;
+use crate::flows::Unmapped;
 use crate::gate::{self, Context, Recorded, Settled, Summary};
 use crate::ledger::{Durability as Wait, Ledger};
 use crate::pb;
@@ -29,6 +30,7 @@ pub struct Checkpoint {
     ledger: Ledger,
     pseudonyms: Arc<Pseudonyms>,
     clock: Arc<dyn Clock>,
+    unmapped: Unmapped,
     metrics: Metrics,
 }
 
@@ -48,7 +50,14 @@ pub struct Checked {
 impl Checkpoint {
     /// A checkpoint that judges by the bundle in force and records in this ledger.
     pub fn new(bundles: Bundles, ledger: Ledger, pseudonyms: Pseudonyms, clock: Arc<dyn Clock>) -> Self {
-        Self { bundles, ledger, pseudonyms: Arc::new(pseudonyms), clock, metrics: Metrics::default() }
+        Self {
+            bundles,
+            ledger,
+            pseudonyms: Arc::new(pseudonyms),
+            clock,
+            unmapped: Unmapped::default(),
+            metrics: Metrics::default(),
+        }
     }
 
     /// The bundle in force. A check holds on to one from its beginning to its end.
@@ -59,6 +68,11 @@ impl Checkpoint {
     /// What is counted here.
     pub const fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// What was asked for and is not in the catalogue.
+    pub const fn unmapped(&self) -> &Unmapped {
+        &self.unmapped
     }
 
     /// Checks one call, and answers before `max_time` is over: a record that is not where it must be by then is late.
@@ -75,6 +89,9 @@ impl Checkpoint {
         let context = Context { now, receipt, trace_id, pseudonyms: &self.pseudonyms };
         let mut plan = gate::plan(bundle, facts, &context);
         let judged = Instant::now();
+        if let (true, Ok(target)) = (plan.unmapped, &facts.target) {
+            self.unmapped.count(&bundle.catalog, target);
+        }
         let record = std::mem::take(&mut plan.record);
         let left = max_time.saturating_sub(judged.saturating_duration_since(began));
         let recorded = self.record(&record, plan.durability, left).await;

@@ -44,6 +44,8 @@ pub struct Plan {
     pub durability: Durability,
     /// What the decision is, for traces, metrics and access logs.
     pub summary: Summary,
+    /// Whether a known caller asked for something that is not in the catalogue.
+    pub unmapped: bool,
     passes: bool,
     must_be_recorded: bool,
     obligations: Obligations,
@@ -147,6 +149,7 @@ pub fn plan_with(bundle: &Bundle, facts: &Facts<'_>, context: &Context<'_>, trai
         },
         durability: if bundle.mode == Mode::Enforce { demanded } else { Durability::Async },
         summary,
+        unmapped: ruling.unmapped,
         passes,
         must_be_recorded,
         obligations,

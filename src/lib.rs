@@ -12,6 +12,7 @@ pub mod contract;
 pub mod demo;
 pub mod ext_authz;
 pub mod facts;
+pub mod flows;
 pub mod gate;
 pub mod http;
 pub mod identity;

@@ -58,6 +58,8 @@ pub struct Ruling<'b> {
     pub unnamed_fields: u32,
     /// The rules that are against the call.
     pub against: Vec<(String, Reason)>,
+    /// Whether a known caller asked for something that is not in the catalogue.
+    pub unmapped: bool,
 }
 
 /// A rule that is against the call.
@@ -87,6 +89,7 @@ pub(super) fn judge<'b>(bundle: &'b Bundle, facts: &Facts<'_>, now: Timestamp, t
         overrides: BTreeSet::new(),
         unnamed_fields: 0,
         against: Vec::new(),
+        unmapped: false,
     };
     let objections = match &facts.target {
         Ok(target) => object(bundle, facts, target, &mut ruling, now, trail),

@@ -146,6 +146,8 @@ async fn what_is_counted_names_words_and_never_values() {
     let gate = Gate::start().await;
     let _ = gate.check(&Ask { path: "/v1/orders/4711".into(), ..Ask::order() }).await;
     let _ = gate.check(&Ask { path: "/v1/private-4711".into(), ..Ask::order() }).await;
+    // Of somebody who is not known no shape is kept: whoever scans would fill the memory with what is nowhere.
+    let _ = gate.check(&Ask { path: "/v1/scan".into(), workload: "", ..Ask::order() }).await;
     let metrics = gate.metrics().await;
     assert!(
         metrics.contains(
@@ -162,6 +164,8 @@ async fn what_is_counted_names_words_and_never_values() {
         metrics.contains("tollgate_policy_info{digest=\"") && metrics.contains("tollgate_build_info{version=\""),
         "{metrics}"
     );
+    let unmapped = "tollgate_unmapped_calls{host=\"api.shop.example\",method=\"GET\",route=\"/v1/{id}\"} 1";
+    assert!(metrics.contains(unmapped), "{metrics}");
     assert!(!metrics.contains("4711") && !metrics.contains("agent-7"), "{metrics}");
     gate.end().await;
 }

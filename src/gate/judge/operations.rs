@@ -89,6 +89,7 @@ impl<'b, T: Trail> Judging<'_, 'b, '_, T> {
         let mut services = self.bundle.catalog.services_at(self.target).iter().peekable();
         let is_known = services.peek().is_some();
         let relaxed = is_known && services.filter_map(|id| self.bundle.catalog.service(*id)).all(is_on_trial);
+        self.ruling.unmapped = self.ruling.caller.is_known();
         self.trail.note(|| Look::new("catalogue", Outcome::Fails, "no route matches host, method and path"));
         let reason =
             if self.ruling.caller.is_known() { self.object_to_unmapped() } else { Some(Reason::CallerUnknown) };

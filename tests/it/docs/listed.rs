@@ -96,6 +96,7 @@ async fn every_metric_is_on_the_page_of_operation() {
     let gate = Gate::start().await;
     // A family has no line before it has a first series.
     let _ = gate.check(&Ask::order()).await;
+    let _ = gate.check(&Ask { path: "/v1/nowhere".into(), ..Ask::order() }).await;
     let text = gate.metrics().await;
     gate.end().await;
     let real = exposed(&text);
