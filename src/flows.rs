@@ -69,13 +69,13 @@ struct Labels {
 impl Collector for Unmapped {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let (shapes, error) = self.most_frequent();
-        let help = "Calls that no action describes, by the shape of their path, of the most frequent shapes";
+        let help = "Calls that no action describes, by the shape of their path, of the most frequent shapes.";
         let mut family = encoder.encode_descriptor("unmapped_calls", help, None, MetricType::Gauge)?;
         for (shape, count) in shapes {
             let labels = Labels { host: shape.host, method: shape.method, route: shape.path };
             ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX)).encode(family.encode_family(&labels)?)?;
         }
-        let help = "By how much tollgate_unmapped_calls may be too high, since memory is bounded";
+        let help = "By how much tollgate_unmapped_calls may be too high, since memory is bounded.";
         let error = ConstGauge::new(i64::try_from(error).unwrap_or(i64::MAX));
         error.encode(encoder.encode_descriptor("unmapped_calls_error", help, None, MetricType::Gauge)?)
     }

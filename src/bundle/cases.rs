@@ -86,7 +86,7 @@ impl From<test::Case> for Case {
         let expect = Expected {
             verdict: expect.verdict,
             reason: expect.reason,
-            action: expect.action.map(|name| name.to_string()),
+            action: expect.action.map(|name| name.value.to_string()),
             mode: expect.mode,
         };
         Self { name: typed.name.value, place: typed.name.place, asked, expect }

@@ -67,6 +67,10 @@ pub(super) fn compile(
         .filter_map(|(name, owner, typed)| above.guardrail(name, owner, typed, problems))
         .collect();
     let guardrails = Guardrails::new(guardrails, catalog.actions().count());
+    let expected = sorted.tests.iter().flat_map(|test| &test.cases).filter_map(|case| case.expect.action.as_ref());
+    for action in expected {
+        contract::known_action(&catalog, action, read, problems);
+    }
     let cases = sorted.tests.into_iter().flat_map(|test| test.cases).map(Case::from).collect();
     let unmapped = unmapped.map(|typed| self::unmapped(typed, &contracts, read, problems)).unwrap_or_default();
     let contracts = Contracts::new(contracts, &catalog);

@@ -173,6 +173,9 @@ keys! {
     }
 }
 
+/// What every document has.
+const HEADER: [&str; 3] = ["apiVersion", "kind", "metadata"];
+
 /// Reads one document: its header, then what its kind says.
 pub(in crate::bundle) fn read_document(node: Node, problems: &mut Problems) -> Option<Document> {
     let place = node.place.clone();
@@ -181,9 +184,23 @@ pub(in crate::bundle) fn read_document(node: Node, problems: &mut Problems) -> O
         return None;
     };
     let (header, rest): (Vec<_>, Vec<_>) =
-        entries.into_iter().partition(|(key, _)| matches!(key.text(), Some("apiVersion" | "kind" | "metadata")));
+        entries.into_iter().partition(|(key, _)| key.text().is_some_and(|key| HEADER.contains(&key)));
+    // Where one of them is missing, a key that is nearly it is the one to tell of.
+    let missing = HEADER.iter().filter(|name| !header.iter().any(|(key, _)| key.text() == Some(**name)));
+    let nearly = |name: &str| {
+        let mut keys = rest.iter().filter_map(|(key, _)| Some((&key.place, key.text()?)));
+        keys.find(|(_, key)| problems.nearest(key, [name]).is_some())
+    };
+    let mistyped: Vec<_> = missing.filter_map(|name| Some((name, nearly(name)?))).collect();
+    for (name, (place, key)) in &mistyped {
+        let problem = Problem::at(place, format!("the key `{key}` is not known here"));
+        problems.push(problem.help(format!("did you mean `{name}`?")));
+    }
+    if !mistyped.is_empty() {
+        return None;
+    }
     let header = Node { place: place.clone(), kind: Kind::Map(header) };
-    let (keys, _) = Keys::of(&header, &["apiVersion", "kind", "metadata"], &[], problems)?;
+    let (keys, _) = Keys::of(&header, &HEADER, &[], problems)?;
     let version = keys.required::<Spanned<String>>("apiVersion", problems);
     let kind = keys.required::<Spanned<String>>("kind", problems);
     let metadata = keys.required::<Metadata>("metadata", problems);

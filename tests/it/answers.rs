@@ -156,7 +156,7 @@ async fn what_is_counted_names_words_and_never_values() {
         "{metrics}"
     );
     assert!(
-        metrics.contains("tollgate_requests_total{protocol=\"ext_authz\",verdict=\"deny\",mode=\"enforce\"} 1"),
+        metrics.contains("tollgate_requests_total{protocol=\"ext_authz\",verdict=\"deny\",mode=\"enforce\"} 2"),
         "{metrics}"
     );
     assert!(metrics.contains("tollgate_request_duration_seconds_bucket{le=\"0.00005\"}"), "{metrics}");

@@ -28,3 +28,4 @@ mod process;
 mod support;
 mod tidy;
 mod traces;
+mod typos;

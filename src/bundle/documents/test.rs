@@ -106,7 +106,7 @@ keys! {
             /// Why.
             reason: Reason = "reason",
             /// Which action it is.
-            action: ActionName = "action",
+            action: Spanned<ActionName> = "action",
             /// Whether it is carried out.
             mode: Mode = "mode",
         }
