@@ -72,7 +72,11 @@ pub(super) fn documents(file: &Arc<SourceFile>, problems: &mut Problems) -> Vec<
             Ok((event, span)) => builder.take(event, span),
             Err(error) => {
                 let place = builder.place(Span::empty(*error.marker())).within();
-                builder.problems.push(Problem::at(&place, format!("this is not YAML: {}", error.info())));
+                let problem = Problem::at(&place, format!("this is not YAML: {}", error.info()));
+                builder.problems.push(problem.help(
+                    "a key is followed by a colon and a blank, lines of one map begin in one column, and text with `: `, ` #` \
+                     or a bracket at its beginning stands in quotes",
+                ));
                 return Vec::new();
             }
         }

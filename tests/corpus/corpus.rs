@@ -201,7 +201,7 @@ impl Request {
 }
 
 /// `${text*count}` stands for a text that is repeated.
-fn repeat(text: &str) -> String {
+pub fn repeat(text: &str) -> String {
     let mut parts = text.split("${");
     let mut whole = parts.next().unwrap().to_owned();
     for part in parts {

@@ -4,6 +4,7 @@
 //! CONTRIBUTING.md says how a page marks what is to be tried. Nothing here checks that prose is true: that is what reviews
 //! are for.
 
+mod errors;
 mod examples;
 mod generated;
 mod listed;

@@ -1,6 +1,6 @@
 //! Routes: how a request is told to be one of an action's forms, where its inputs stand, which bodies are read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::service::{Compiler, Site};
 use crate::bundle::documents::service::{
@@ -151,6 +151,8 @@ impl Compiler<'_> {
         let none = Template::default();
         let template = if let Form::Http(_, template) = &form.value { template } else { &none };
         let mut located: HashMap<String, Location> = HashMap::new();
+        // What is said, and wrong, is not missing.
+        let mut said_wrongly: HashSet<String> = HashSet::new();
         for (name, text) in at.0 {
             self.check_located(&name, inputs);
             let input = name.split('.').next().unwrap_or_default();
@@ -160,6 +162,7 @@ impl Compiler<'_> {
                     let problem =
                         Problem::at(&text.place, format!("`{}` is not a place where an input can stand", text.value));
                     self.problems.push(problem.help(help));
+                    said_wrongly.insert(name.value);
                 }
             }
         }
@@ -173,6 +176,9 @@ impl Compiler<'_> {
             } else {
                 (is_money && currency_at.is_none()).then(|| format!("{}.currency", input.name))
             };
+            if missing.as_ref().is_some_and(|missing| said_wrongly.contains(missing)) {
+                return None;
+            }
             if let Some(missing) = missing {
                 let problem = Problem::at(&form.place, format!("this route does not say where `{missing}` stands"));
                 self.problems.push(problem.help(format!("add `at: {{ {missing}: \"query:…\" }}`")));

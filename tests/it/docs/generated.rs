@@ -9,11 +9,12 @@ use tollgate::verdict::Verdict;
 
 use super::page::root;
 
-const MADE: &str = "<!-- Made by tests/it/docs/generated.rs: edit what it is made from, then run `make docs`. -->\n";
+pub(super) const MADE: &str =
+    "<!-- Made by tests/it/docs/generated.rs: edit what it is made from, then run `make docs`. -->\n";
 
 /// Compares a page with what it should be, or writes it where `UPDATE_DOCS=1` is set.
 #[track_caller]
-fn compare(path: &str, text: &str) {
+pub(super) fn compare(path: &str, text: &str) {
     let file = root().join(path);
     if std::env::var("UPDATE_DOCS").is_ok_and(|value| value == "1") {
         fs::write(file, text).unwrap();
