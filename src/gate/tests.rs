@@ -1,5 +1,6 @@
 //! What is granted, what is not, and which reason wins.
 
+mod changed;
 mod grammar;
 
 use std::collections::BTreeMap;
