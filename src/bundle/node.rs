@@ -66,12 +66,15 @@ pub(super) fn documents(file: &Arc<SourceFile>, problems: &mut Problems) -> Vec<
         problems.push(Problem::at(&place, "a Unicode line separator is not allowed: some readers end the line here"));
         return Vec::new();
     }
-    let mut builder = Builder { file, problems, documents: Vec::new(), open: Vec::new(), broken: false };
+    // YAML 1.2, section 5.4: a carriage return alone ends a line, too.
+    let breaks = file.text.matches(['\n', '\r']).count() - file.text.matches("\r\n").count();
+    let last_line = breaks + 1;
+    let mut builder = Builder { file, last_line, problems, documents: Vec::new(), open: Vec::new(), broken: false };
     for event in Parser::new_from_str(&file.text) {
         match event {
             Ok((event, span)) => builder.take(event, span),
             Err(error) => {
-                let place = builder.place(Span::empty(*error.marker())).within();
+                let place = builder.place(Span::empty(*error.marker()));
                 let problem = Problem::at(&place, format!("this is not YAML: {}", error.info()));
                 builder.problems.push(problem.help(
                     "a key is followed by a colon and a blank, lines of one map begin in one column, and text with `: `, ` #` \
@@ -89,6 +92,7 @@ pub(super) fn documents(file: &Arc<SourceFile>, problems: &mut Problems) -> Vec<
 
 struct Builder<'a> {
     file: &'a Arc<SourceFile>,
+    last_line: usize,
     problems: &'a mut Problems,
     documents: Vec<Node>,
     open: Vec<Open>,
@@ -114,7 +118,9 @@ struct OpenMap {
 impl Builder<'_> {
     fn place(&self, span: Span) -> Place {
         let chars = span.start.index()..span.end.index();
-        Place { file: Arc::clone(self.file), line: span.start.line(), column: span.start.col() + 1, chars }
+        let place = Place { file: Arc::clone(self.file), line: span.start.line(), column: span.start.col() + 1, chars };
+        // What is empty at the end stands behind the last line, if one asks the parser.
+        if place.line > self.last_line { place.within() } else { place }
     }
 
     fn take(&mut self, event: Event<'_>, span: Span) {

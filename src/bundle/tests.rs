@@ -64,6 +64,7 @@ fn what_makes_yaml_surprising_is_refused() {
     check("[a, b]", "expected a document");
     check("a: [", "this is not YAML");
     check("a: 1\nki", "0.yaml:2:3: this is not YAML");
+    check("?\n# end", "0.yaml:2:6: a key must be a text, this is nothing");
     check("? [a]\n: b\n", "a key must be a text");
     check(&"[".repeat(40), "levels deep");
     check("", "there is no policy document");

@@ -29,3 +29,4 @@ mod support;
 mod tidy;
 mod traces;
 mod typos;
+mod work;
