@@ -46,11 +46,11 @@ pub(super) fn compile(
         defaults.map_or((None, None, None), |defaults| (defaults.mode, defaults.unmapped, defaults.headers));
     let headers: Vec<_> = headers.unwrap_or_default().into_iter().map(|name| ground::header(name, problems)).collect();
     let tiers = sorted.tiers.map(|(_, tiers)| ground::tiers(tiers, problems)).unwrap_or_default();
-    let identity = sorted.identity.map(|(_, identity)| ground::identity(identity, problems)).unwrap_or_default();
+    let identity = sorted.identity.map(|(_, identity)| ground::identity(identity, problems));
     let mut services = service::Compiler::new(Catalog::new(tiers), problems);
     sorted.services.into_iter().for_each(|(name, owner, service)| services.add(name, owner, service));
     let catalog = services.finish();
-    let compiler = contract::Compiler { catalog: &catalog, headers: &headers, read };
+    let compiler = contract::Compiler { catalog: &catalog, headers: &headers, identity: identity.as_ref(), read };
     let mut contracts: Vec<_> = sorted
         .contracts
         .into_iter()
@@ -74,6 +74,7 @@ pub(super) fn compile(
     let cases = sorted.tests.into_iter().flat_map(|test| test.cases).map(Case::from).collect();
     let unmapped = unmapped.map(|typed| self::unmapped(typed, &contracts, read, problems)).unwrap_or_default();
     let contracts = Contracts::new(contracts, &catalog);
+    let identity = identity.unwrap_or_default();
     (Bundle { digest, mode: mode.unwrap_or(Mode::Enforce), identity, catalog, contracts, guardrails, unmapped }, cases)
 }
 

@@ -67,6 +67,12 @@ impl SpiffeId {
 }
 
 impl SpiffePattern {
+    /// The trust domain of the workloads that it names.
+    pub fn trust_domain(&self) -> &str {
+        let rest = self.text.strip_prefix(SCHEME).unwrap_or_default();
+        rest.split_once('/').map_or(rest, |(domain, _)| domain)
+    }
+
     /// Whether the pattern names this id.
     pub fn matches(&self, id: &SpiffeId) -> bool {
         match self.text.strip_suffix('*') {

@@ -10,11 +10,14 @@ use crate::bundle::problem::{Place, Problem, Problems};
 use crate::bundle::read::Spanned;
 use crate::catalog::{Action, Catalog};
 use crate::contract::{Contract, Grant, Others, Retain, Scope, Sends, Who};
-use crate::terms::{ActionName, Name, Role, Tier};
+use crate::identity::Identity;
+use crate::terms::{ActionName, Name, Role, Tier, TrustDomain};
 
 pub(super) struct Compiler<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) headers: &'a [String],
+    /// None where no document says how proofs become parties: then nobody is ever known, and that is said nowhere else.
+    pub(super) identity: Option<&'a Identity>,
     pub(super) read: Documents,
 }
 
@@ -34,7 +37,12 @@ impl Compiler<'_> {
         };
         let who = match typed.who {
             TypedWho::Anyone(_) => Some(Who::Anyone),
-            TypedWho::Parties(keys) => parties(keys, problems),
+            TypedWho::Parties(keys) => {
+                if let Some(identity) = self.identity {
+                    refuse_never_met(&keys.value, identity, problems);
+                }
+                parties(keys, problems)
+            }
         };
         let grants = typed
             .actions
@@ -94,6 +102,44 @@ pub(super) fn known_action<'c>(
         });
     }
     action
+}
+
+/// A contract about parties whom no proof makes known would grant nothing, without a word.
+fn refuse_never_met(keys: &PartyKeys, identity: &Identity, problems: &mut Problems) {
+    if let Some(list) = &keys.workload {
+        match &identity.workload {
+            None => problems.push(
+                Problem::at(&list.place, "no workload is ever known here")
+                    .help("`Identity` says from where: `workload: { from: [mtls], trustDomains: [cluster.local] }`"),
+            ),
+            Some(rule) => {
+                let trusted = || rule.trust_domains.iter().map(TrustDomain::as_str);
+                for pattern in list.iter() {
+                    let domain = pattern.trust_domain();
+                    if trusted().any(|one| one == domain) {
+                        continue;
+                    }
+                    let message = format!("the trust domain `{domain}` is none of those that `Identity` trusts");
+                    let problem = Problem::at(&list.place, message);
+                    problems.push(match problems.nearest(domain, trusted()) {
+                        Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+                        None => problem.help("add it to `workload.trustDomains`"),
+                    });
+                }
+            }
+        }
+    }
+    let users = keys.user.iter().map(|user| &user.any_role.place).chain(keys.agent.iter().map(|list| &list.place));
+    for place in users.filter(|_| identity.user.is_none()) {
+        let problem = Problem::at(place, "no user is ever known here");
+        problems.push(problem.help("`Identity` says from where: `user: { from: \"metadata:NAMESPACE/KEY\" }`"));
+    }
+    if let (Some(user), Some(rule)) = (&keys.user, &identity.user)
+        && rule.roles.is_none()
+    {
+        let problem = Problem::at(&user.any_role.place, "no user ever has a role here");
+        problems.push(problem.help("`Identity` says which claim holds them: `map: { roles: /roles }`"));
+    }
 }
 
 fn parties(keys: Spanned<PartyKeys>, problems: &mut Problems) -> Option<Who> {

@@ -16,6 +16,9 @@ use crate::catalog::{
 use crate::facts::Host;
 use crate::terms::{ActionName, Money, Name};
 
+/// Names that no input has: `over` is a key of limits, and conditions could not mention the others.
+const TAKEN: [&str; 5] = ["over", "in", "true", "false", "null"];
+
 pub(super) struct Compiler<'p> {
     pub(super) catalog: Catalog,
     pub(super) problems: &'p mut Problems,
@@ -131,10 +134,10 @@ impl<'p> Compiler<'p> {
     fn input(&mut self, name: Spanned<String>, typed: TypedInput) -> Option<Input> {
         let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
             && name.starts_with(|c: char| c.is_ascii_alphabetic());
-        if !is_name || name.value == "over" {
+        if !is_name || TAKEN.contains(&name.as_str()) {
             self.problems.push(
                 Problem::at(&name.place, format!("`{}` is not an input's name", name.value))
-                    .help("letters, digits and `_`, a letter first; not `over`"),
+                    .help("letters, digits and `_`, a letter first; not `over`, `in`, `true`, `false`, `null`"),
             );
             return None;
         }

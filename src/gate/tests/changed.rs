@@ -41,7 +41,7 @@ impl Genes {
                 ],
             ),
         );
-        let trusted = self.pick(3, &["d", "d", "e"]);
+        let trusted = self.pick(3, &["d", "d, e"]);
         let purpose = self.pick(4, &["", "purpose: { header: p }"]);
         let channel =
             self.pick(5, &["", "channel: { header: c, trustedFrom: [\"spiffe://d/a\"], ceilings: { voice: open } }"]);
