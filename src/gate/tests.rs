@@ -122,6 +122,17 @@ fn nothing_is_granted_without_a_contract() {
 }
 
 #[test]
+fn a_record_names_no_more_contracts_than_the_ledger_takes() {
+    let who = "{ workload: [\"spiffe://d/desk\"], user: { anyRole: [agent] } }";
+    let many: Vec<_> =
+        (0..40).map(|n| contract(&format!("c{n}"), who, "purposes: [support]\nactions: { order.read: }")).collect();
+    let mut parts = vec![GROUND, SERVICE];
+    parts.extend(many.iter().map(String::as_str));
+    let plan = Ask::get("/orders/7").plan(&load(&parts));
+    assert_eq!((plan.summary.reason, plan.record.contracts.len()), (Reason::Granted, 32));
+}
+
+#[test]
 fn everyone_who_stands_behind_a_call_must_be_covered() {
     let bundle = standard();
     let reason = |workload: &str, claims: Value| Ask { workload, claims, ..Ask::get("/orders/7") }.reason(&bundle);

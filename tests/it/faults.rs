@@ -29,6 +29,19 @@ async fn without_a_bundle_it_is_not_ready_and_every_check_is_an_error() {
     gate.end().await;
 }
 
+#[tokio::test]
+async fn a_first_bundle_that_comes_while_it_drains_makes_nobody_ready() {
+    let change = Box::new(|config: &mut tollgate::config::Config| config.drain.delay = Duration::from_secs(2));
+    let mut gate = Gate::start_with(Setup { policies: None, change, ..Setup::default() }).await;
+    gate.begin_end();
+    std::fs::copy(crate::support::shipped().join("00-ground.yaml"), gate.policies().join("a.yaml")).unwrap();
+    until("the bundle is in force", || async { gate.metrics().await.contains("tollgate_policy_info{") }).await;
+    // It judges, for those who do not know yet that it ends, and says to all others that it does.
+    assert_eq!(seen(&gate.check(&Ask::order()).await), crate::support::denied(403, "unmapped"));
+    assert_eq!(gate.health("readiness").await, NOT_SERVING);
+    gate.end().await;
+}
+
 /// A clock that panics while it is told to.
 struct Broken(Arc<AtomicBool>);
 

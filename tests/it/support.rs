@@ -31,7 +31,7 @@ pub struct Gate {
     pub listen: Vec<Listen>,
     pub health: std::net::SocketAddr,
     pub metrics: std::net::SocketAddr,
-    end: oneshot::Sender<()>,
+    end: Option<oneshot::Sender<()>>,
     running: JoinHandle<(Threads, anyhow::Result<()>)>,
 }
 
@@ -90,7 +90,7 @@ impl Gate {
             let _ = ended.await;
             "the test"
         }));
-        let gate = Self { folder, listen, health, metrics, end, running };
+        let gate = Self { folder, listen, health, metrics, end: Some(end), running };
         if setup.policies.is_some() {
             gate.until_ready().await;
         }
@@ -134,9 +134,16 @@ impl Gate {
         text
     }
 
-    /// Ends it as a signal would, and gives all records.
-    pub async fn end(self) -> Vec<tollgate::pb::Decision> {
-        let _ = self.end.send(());
+    /// Begins its end as a signal would.
+    pub fn begin_end(&mut self) {
+        if let Some(end) = self.end.take() {
+            let _ = end.send(());
+        }
+    }
+
+    /// Ends it, and gives all records.
+    pub async fn end(mut self) -> Vec<tollgate::pb::Decision> {
+        self.begin_end();
         let (threads, ended) = self.running.await.unwrap();
         ended.unwrap();
         tokio::task::spawn_blocking(|| threads.join()).await.unwrap();
