@@ -12,6 +12,7 @@ mod grpc;
 mod input;
 mod limit;
 mod mcp;
+mod message;
 mod route;
 mod tiers;
 mod tree;
@@ -24,6 +25,7 @@ pub use endpoint::Endpoint;
 pub use grpc::parse_route as grpc_path;
 pub use input::{Content, Input, InputKind, Inputs, Location, MoneyUnit, Parsed, Placed, Spelled, Value};
 pub use limit::{Bound, Limit};
+pub use message::{FieldType, Message};
 pub use route::{Form, Method, Route, Template};
 pub use tiers::{Assurance, Demands, Tiers};
 
@@ -64,6 +66,8 @@ pub struct Service {
     pub owner: Option<String>,
     /// Whether it is on trial.
     pub mode: Option<Mode>,
+    /// SHA-256 of the descriptors of its gRPC messages.
+    pub descriptors: Option<String>,
 }
 
 /// One thing that can be done.

@@ -150,6 +150,7 @@ impl<'a> Request<'a> {
             }
             ("tool.list" | "note.read" | "refund.issue", ["mcp"]) if self.method == "POST" => mcp(self.body),
             ("note.read" | "refund.issue", ["graphql"]) if self.method == "POST" => graphql(self.body),
+            ("refund.call", ["shop.v1.Refunds", "Issue"]) if self.method == "POST" => grpc(self.body),
             ("cart.get", ["shop.v1.Carts", "Get"]) if self.method == "POST" => Ok(()),
             _ => Err("another route"),
         }
@@ -312,6 +313,34 @@ pub fn mcp(body: &[u8]) -> Result<(), &'static str> {
             _ => Err("another method"),
         }
     })
+}
+
+/// A gRPC message that the contract allows, as the library decodes it.
+pub fn grpc(body: &[u8]) -> Result<(), &'static str> {
+    static MESSAGE: OnceLock<prost_reflect::MessageDescriptor> = OnceLock::new();
+    let descriptor = MESSAGE.get_or_init(|| {
+        let text = include_str!("../../tests/corpus/policies/corpus.yaml");
+        let lines = text.lines().skip_while(|line| !line.starts_with("descriptors:")).skip(1);
+        let base64: String = lines.take_while(|line| line.starts_with(' ')).map(str::trim).collect();
+        let bytes = data_encoding::BASE64.decode(base64.as_bytes()).expect("base64");
+        let pool = prost_reflect::DescriptorPool::decode(bytes.as_slice()).expect("descriptors");
+        pool.get_message_by_name("shop.v1.Refund").expect("a message")
+    });
+    let message = body.get(5..).ok_or("no frame")?;
+    let message = prost_reflect::DynamicMessage::decode(descriptor.clone(), message)
+        .map_err(|_| "the library does not read it")?;
+    if message.unknown_fields().next().is_some() {
+        return Err("a field that nobody knows");
+    }
+    if message.fields().any(|(field, _)| !["order", "cents", "currency", "reason"].contains(&field.name())) {
+        return Err("a field that may not be passed on");
+    }
+    let cents = message.get_field_by_name("cents").and_then(|value| value.as_i64());
+    let currency = message.get_field_by_name("currency").and_then(|value| value.as_str().map(str::to_owned));
+    match (cents, currency.as_deref()) {
+        (Some(1..=10_000), Some("EUR")) => Ok(()),
+        _ => Err("above the limit"),
+    }
 }
 
 /// A GraphQL request whose every field at the top the contract allows, as another parser reads it.

@@ -19,6 +19,7 @@ fuzz_target!(|body: &[u8]| {
         ("/graphql", "application/json"),
         ("/forms/refunds", "application/x-www-form-urlencoded"),
         ("/forms/refunds", "multipart/form-data; boundary=b"),
+        ("/shop.v1.Refunds/Issue", "application/grpc"),
     ] {
         Request::post(path, media_type, body).check();
     }

@@ -7,6 +7,7 @@ mod condition;
 mod contract;
 mod ground;
 mod guardrail;
+mod message;
 mod route;
 mod service;
 

@@ -143,6 +143,7 @@ fn catalog(bundle: &Bundle, add: &mut impl FnMut(&str, &str, String)) {
         let about = format!("service {}", service.name);
         add(&about, "mode", service.mode.map(|mode| mode.to_string()).unwrap_or_default());
         add(&about, "hosts", bundle.catalog.hosts_of(id).join(", "));
+        add(&about, "descriptors", service.descriptors.clone().unwrap_or_default());
         add(&about, "endpoints", join(bundle.catalog.endpoints_of(id).map(words::endpoint)));
     }
     for (id, action) in bundle.catalog.actions() {

@@ -32,6 +32,9 @@ impl Route {
         match needs {
             Needs::Nothing => Ok(Parsed::NotRead),
             Needs::Form => facts.body.form(&facts.headers, &self.accepts).map(Parsed::Form),
+            Needs::Json if let Some(message) = &self.message => {
+                facts.body.grpc(&facts.headers, &self.accepts).and_then(|bytes| message.read(bytes)).map(Parsed::Json)
+            }
             Needs::Json => match facts.body.json(&facts.headers, &self.accepts)? {
                 // Readers that take a list element by element would do more than one thing.
                 Json::List(_) => Err(Reason::BodyBatch),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Key, Placed};
+use super::{Key, Message, Placed};
 use crate::facts::{Accepts, Path};
 use crate::terms::{InvalidTerm, spelled};
 
@@ -34,6 +34,8 @@ pub struct Route {
     pub inputs: Vec<Placed>,
     /// Which bodies it is judged by.
     pub accepts: Accepts,
+    /// What its body is, where that is a message of gRPC that can be read.
+    pub message: Option<Message>,
 }
 
 /// How a request is told to be of a wire form.

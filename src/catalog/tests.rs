@@ -13,7 +13,8 @@ fn hosts(names: &[&str]) -> Vec<String> {
 fn catalog(routes: &[(&str, &str)]) -> Result<Catalog, Overlap> {
     let mut catalog = Catalog::default();
     let hosts = hosts(&["a.example", "*.wild.example"]);
-    let service = catalog.add_service(Service { name: "s".parse().unwrap(), owner: None, mode: None }, &hosts);
+    let service =
+        catalog.add_service(Service { name: "s".parse().unwrap(), owner: None, mode: None, descriptors: None }, &hosts);
     for (name, route) in routes {
         let action = Action {
             name: name.parse().unwrap(),
@@ -31,7 +32,7 @@ fn catalog(routes: &[(&str, &str)]) -> Result<Catalog, Overlap> {
         catalog.add_route(
             id,
             &hosts,
-            Route { form: Form::Http(method, template), inputs: vec![], accepts: Accepts::default() },
+            Route { form: Form::Http(method, template), inputs: vec![], accepts: Accepts::default(), message: None },
         )?;
     }
     Ok(catalog)

@@ -67,11 +67,33 @@ impl<'a> Body<'a> {
         self.whole(headers)?;
         match MediaType::of(headers)?.kind(&accepts.media_types) {
             Kind::Json => {}
-            Kind::UrlEncoded | Kind::Multipart(_) | Kind::Other => return Err(Reason::BodyMediaType),
+            Kind::UrlEncoded | Kind::Multipart(_) | Kind::Grpc | Kind::Other => return Err(Reason::BodyMediaType),
         }
         let json = Json::parse(self.decoded(headers, accepts)?)?;
         // Where bytes were replaced, another reader may see another key.
         if self.is_lossy() && json.has_key_with('!') { Err(Reason::JsonKeyAmbiguous) } else { Ok(json) }
+    }
+
+    /// The one message of a gRPC request: not compressed, and nothing behind it (gRPC over HTTP/2, "Requests").
+    pub fn grpc(&self, headers: &Headers<'_>, accepts: &Accepts) -> Result<&[u8], Reason> {
+        let bytes = self.whole(headers)?;
+        // Where bytes were replaced, a message is lost.
+        if self.is_lossy() {
+            return Err(Reason::BodyUnavailable);
+        }
+        if MediaType::of(headers)?.kind(&[]) != Kind::Grpc {
+            return Err(Reason::BodyMediaType);
+        }
+        if bytes.len() > accepts.max_bytes {
+            return Err(Reason::BodyTooLarge);
+        }
+        match bytes {
+            [0, a, b, c, d, message @ ..] if u32::from_be_bytes([*a, *b, *c, *d]) as usize == message.len() => {
+                Ok(message)
+            }
+            [1, ..] => Err(Reason::BodyEncoding),
+            _ => Err(Reason::GrpcMalformed),
+        }
     }
 
     /// The body as a form: `application/x-www-form-urlencoded` or `multipart/form-data`.
@@ -89,7 +111,7 @@ impl<'a> Body<'a> {
         match MediaType::of(headers)?.kind(&[]) {
             Kind::UrlEncoded => Form::read_url_encoded(self.decoded(headers, accepts)?),
             Kind::Multipart(boundary) => Form::read_multipart(self.decoded(headers, accepts)?, &boundary),
-            Kind::Json | Kind::Other => Err(Reason::BodyMediaType),
+            Kind::Json | Kind::Grpc | Kind::Other => Err(Reason::BodyMediaType),
         }
     }
 
@@ -99,7 +121,7 @@ impl<'a> Body<'a> {
             return Ok(false);
         }
         match MediaType::of(headers)?.kind(&[]) {
-            Kind::Json | Kind::Other => Ok(false),
+            Kind::Json | Kind::Grpc | Kind::Other => Ok(false),
             Kind::UrlEncoded | Kind::Multipart(_) => {
                 self.any_form(headers, &Accepts::default()).map(|form| form.has(name))
             }

@@ -17,6 +17,8 @@ pub(super) enum Kind {
     Json,
     /// As `application/x-www-form-urlencoded`.
     UrlEncoded,
+    /// As one message of gRPC.
+    Grpc,
     /// As `multipart/form-data`, with this boundary.
     Multipart(String),
     /// Not at all.
@@ -53,6 +55,7 @@ impl<'h> MediaType<'h> {
         match self.essence.as_str() {
             _ if is_json && plain => Kind::Json,
             "application/x-www-form-urlencoded" if plain => Kind::UrlEncoded,
+            "application/grpc" | "application/grpc+proto" if plain => Kind::Grpc,
             "multipart/form-data" => match self.parameters.as_slice() {
                 [(name, boundary)] if name == "boundary" && is_boundary(boundary) => {
                     Kind::Multipart((*boundary).to_owned())

@@ -112,6 +112,8 @@ reasons! {
     GraphqlOperation = "graphql.operation", Malformed, "the GraphQL request does not name exactly one of its operations";
     GraphqlTooComplex = "graphql.too_complex", TooLarge, "the GraphQL document is nested too deeply or has too many parts";
     GraphqlPersisted = "graphql.persisted_mismatch", Malformed, "the GraphQL document is not the one that its hash names";
+    GrpcMalformed = "grpc.malformed", Malformed, "the body is not one gRPC message of its type";
+    GrpcAmbiguous = "grpc.ambiguous", Malformed, "a field of the gRPC message can be read in two ways";
 
     // Who and what.
     CallerUnknown = "caller.unknown", CallerUnknown, "who is calling is not proven";

@@ -92,3 +92,19 @@ fn describe(case: &Case, form: Form) -> CheckRequest {
 fn lossy(bytes: &[u8]) -> String {
     bytes.utf8_chunks().map(|part| part.valid().to_owned() + &"!".repeat(part.invalid().len())).collect()
 }
+
+/// The corpus' policies hold what `protoc --include_imports --descriptor_set_out` makes of `proto/shop.proto`.
+#[test]
+fn the_descriptors_are_those_of_the_proto_file() {
+    let files = protox::compile(["shop.proto"], [corpus::folder().join("proto")]).unwrap();
+    let made = data_encoding::BASE64.encode(&prost::Message::encode_to_vec(&files));
+    let policies = std::fs::read_to_string(corpus::folder().join("policies/corpus.yaml")).unwrap();
+    let written: String = policies
+        .lines()
+        .skip_while(|line| !line.starts_with("descriptors:"))
+        .skip(1)
+        .take_while(|line| line.starts_with(' '))
+        .map(str::trim)
+        .collect();
+    assert_eq!(written, made, "in tests/corpus/policies/corpus.yaml");
+}

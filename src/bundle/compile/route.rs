@@ -66,7 +66,8 @@ impl Compiler<'_> {
             return self.problems.push(problem.also(&other.place, "the first is here").help("make two routes of it"));
         }
         let inputs = self.placed(at.unwrap_or_default(), &form, inputs);
-        let route = Route { form: form.value, inputs, accepts: self.accepts(body) };
+        let message = self.message(site, &form, &inputs);
+        let route = Route { form: form.value, inputs, accepts: self.accepts(body), message };
         self.check_needs(&route, &form.place);
         let key = if let Form::Element(key) = &route.form { Some(key.protocol()) } else { None };
         match self.catalog.add_route(action, &site.hosts, route) {
@@ -108,9 +109,10 @@ impl Compiler<'_> {
             Form::Http(..) if has(|location| matches!(location, Location::Argument(_))) => {
                 Some(("`argument`", "only an MCP tool and a GraphQL field have arguments: write `body:/…`"))
             }
-            Form::Grpc(_) if route.needs() != Needs::Nothing => {
-                Some(("the body", "the messages of gRPC are not read: take the input from a header"))
+            Form::Grpc(_) if route.needs() != Needs::Nothing && route.message.is_none() => {
+                Some(("the body", "messages of gRPC are read where the service has `descriptors`"))
             }
+            Form::Grpc(_) if forms => Some(("a form", "the body is a message: write `body:/…`")),
             Form::Element(_) if forms => Some(("a form", "these bodies are JSON: write `argument:…`")),
             Form::Element(Key::Graphql { .. }) if has(|location| matches!(location, Location::Body(_))) => {
                 Some(("`body`", "the arguments of the field count: write `argument:…`"))

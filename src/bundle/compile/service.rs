@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use prost_reflect::DescriptorPool;
+
 use super::ground::{FRAMING, header, refuse_empty};
 use crate::bundle::documents::contract::Limits;
 use crate::bundle::documents::service::{
@@ -31,6 +33,8 @@ pub(super) struct Site {
     service: ServiceId,
     pub(super) hosts: Vec<String>,
     pub(super) endpoints: HashMap<Protocol, EndpointId>,
+    /// What its gRPC messages are.
+    pub(super) messages: Option<DescriptorPool>,
 }
 
 /// A service's routes stand in the tree of each of its hosts.
@@ -56,9 +60,11 @@ impl<'p> Compiler<'p> {
             self.check_host(host, &hosts);
             hosts.push(host.value.clone());
         }
-        let service = self.catalog.add_service(Service { name, owner, mode: typed.mode }, &hosts);
+        let descriptors = typed.descriptors.and_then(|text| self.descriptors(&text));
+        let digest = descriptors.as_ref().map(|(digest, _)| digest.clone());
+        let service = self.catalog.add_service(Service { name, owner, mode: typed.mode, descriptors: digest }, &hosts);
         let endpoints = self.endpoints((service, &hosts), (typed.mcp, typed.graphql), &typed.actions.0);
-        let site = Site { service, hosts, endpoints };
+        let site = Site { service, hosts, endpoints, messages: descriptors.map(|(_, pool)| pool) };
         for (name, action) in typed.actions.0 {
             self.add_action(&site, name, action);
         }

@@ -25,8 +25,10 @@ keys! {
             mcp: Endpoint = "mcp",
             /// Where it speaks GraphQL.
             graphql: Endpoint = "graphql",
+            /// The descriptors of its gRPC messages: a `FileDescriptorSet`, in base64.
+            descriptors: Spanned<String> = "descriptors",
         }
-        later { "grantableFrom": "who may write contracts for it", "descriptors": "inputs from gRPC messages", }
+        later { "grantableFrom": "who may write contracts for it", }
     }
 }
 

@@ -42,6 +42,8 @@ struct Wrong {
     when: Option<String>,
     /// A manifest.
     manifest: Option<String>,
+    /// Whether the service has the descriptors of the corpus.
+    descriptors: bool,
 }
 
 /// The condition that is replaced by others.
@@ -63,6 +65,13 @@ impl Wrong {
         for [from, to] in self.change.iter().chain(&self.also) {
             assert_eq!(text.matches(from).count(), 1, "{from:?} stands once in the good policies");
             text = text.replace(from, &repeat(to));
+        }
+        if self.descriptors {
+            let corpus = fs::read_to_string(root().join("tests/corpus/policies/corpus.yaml")).unwrap();
+            let lines = corpus.lines().skip_while(|line| !line.starts_with("descriptors:"));
+            let lines: Vec<_> = lines.take_while(|line| !line.starts_with("actions:")).collect();
+            let host = "hosts: [api.shop.example]\n";
+            text = text.replace(host, &format!("{host}{}\n", lines.join("\n")));
         }
         if let Some(when) = &self.when {
             let when = serde_json::to_string(&repeat(when)).unwrap();
