@@ -9,8 +9,9 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use prost::Message as _;
 use prost::encoding::{WireType, decode_key, decode_varint};
-use prost_reflect::{Cardinality, FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{Cardinality, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
 
 use crate::facts::Json;
 use crate::terms::{Pointer, Reason};
@@ -68,6 +69,16 @@ impl Message {
             }
         }
         Ok(FieldType::Other)
+    }
+
+    /// A message as a client would send it, framed, from its JSON (ProtoJSON): for cases, which people write. `None` where
+    /// that describes no such message.
+    pub fn encode(&self, json: &str) -> Option<Vec<u8>> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        let message = DynamicMessage::deserialize(self.descriptor.clone(), &mut deserializer);
+        let Ok(message) = message.map(|message| message.encode_to_vec()) else { return None };
+        let Ok(length) = u32::try_from(message.len()) else { return None };
+        Some([&[0], &length.to_be_bytes()[..], &message].concat())
     }
 
     /// Reads a message. It fills the bytes.

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{About, Context, Look, Outcome, Plan, plan_with};
 use crate::bundle::{Asked, Bundle, Case};
+use crate::catalog::Found;
 use crate::facts::{Facts, Given, Told};
 use crate::receipt::Pseudonyms;
 
@@ -63,13 +64,15 @@ pub fn explain(bundle: &Bundle, asked: &Asked) -> (Plan, Vec<Look>) {
         (Some(claims), Some(rule)) => BTreeMap::from([(rule.namespace.as_str(), json!({ rule.key.as_str(): claims }))]),
         _ => BTreeMap::new(),
     };
+    let message = message(bundle, asked);
+    let body = message.as_deref().or(asked.body.as_deref().map(str::as_bytes));
     let told = Told {
         method: &asked.method,
         host: &asked.host,
         path: &asked.path,
         headers: asked.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect(),
-        body: asked.body.as_deref().map_or(Given::Nothing, |body| Given::Bytes(body.as_bytes())),
-        size: asked.body.as_ref().map(|body| body.len() as u64),
+        body: body.map_or(Given::Nothing, Given::Bytes),
+        size: body.map(|body| body.len() as u64),
         principal: &asked.workload,
         metadata,
     };
@@ -79,6 +82,18 @@ pub fn explain(bundle: &Bundle, asked: &Asked) -> (Plan, Vec<Look>) {
     let mut trail = Vec::new();
     let plan = plan_with(bundle, &Facts::read(told), &context, &mut trail);
     (plan, trail)
+}
+
+/// The body of a gRPC call, which people write as JSON: the message that a client would make of it. Where it is none, the
+/// body stays as it is written, and is judged as that.
+fn message(bundle: &Bundle, asked: &Asked) -> Option<Vec<u8>> {
+    let body = asked.body.as_deref()?;
+    let headers = asked.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let facts =
+        Facts::read(Told { method: &asked.method, host: &asked.host, path: &asked.path, headers, ..Told::default() });
+    let (Ok(target), true) = (&facts.target, facts.is_grpc()) else { return None };
+    let Found::Mapped(found) = bundle.catalog.find(target) else { return None };
+    found.route.message.as_ref()?.encode(body)
 }
 
 /// 2026-01-01T00:00:00Z: a case without a time has the same answer on every day.

@@ -93,6 +93,17 @@ fn lossy(bytes: &[u8]) -> String {
     bytes.utf8_chunks().map(|part| part.valid().to_owned() + &"!".repeat(part.invalid().len())).collect()
 }
 
+#[test]
+fn the_cases_of_the_policies_hold() {
+    let files = tollgate::sources::read(&corpus::folder().join("policies")).unwrap();
+    let loaded = tollgate::bundle::load(&files).unwrap();
+    assert!(!loaded.cases.is_empty());
+    for case in &loaded.cases {
+        let checked = tollgate::gate::cases::check(&loaded.bundle, case);
+        assert!(checked.differences.is_empty(), "{}: {:?}", case.name, checked.differences);
+    }
+}
+
 /// The corpus' policies hold what `protoc --include_imports --descriptor_set_out` makes of `proto/shop.proto`.
 #[test]
 fn the_descriptors_are_those_of_the_proto_file() {
