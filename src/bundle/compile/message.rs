@@ -1,5 +1,7 @@
 //! Messages of gRPC: the descriptors of a service, and whether inputs stand where they say.
 
+use prost::Message as _;
+use prost_reflect::prost_types::FileDescriptorSet;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 use sha2::{Digest, Sha256};
 
@@ -16,6 +18,11 @@ impl Compiler<'_> {
         let compact: String = text.split_ascii_whitespace().collect();
         let bytes = data_encoding::BASE64.decode(compact.as_bytes());
         let pool = bytes.map_err(|error| error.to_string()).and_then(|bytes| {
+            let files = FileDescriptorSet::decode(bytes.as_slice()).map_err(|error| error.to_string())?;
+            // `prost-reflect` 0.16 panics over another syntax in the first file: it looks for a file that it does not have yet.
+            if let Some(file) = files.file.iter().find(|file| !["", "proto2", "proto3"].contains(&file.syntax())) {
+                return Err(format!("the syntax `{}` is not read, `proto2` and `proto3` are", file.syntax()));
+            }
             let pool = DescriptorPool::decode(bytes.as_slice()).map_err(|error| error.to_string())?;
             Ok((hex(&Sha256::digest(&bytes)), pool))
         });
