@@ -24,3 +24,4 @@ pub mod sources;
 pub mod telemetry;
 pub mod terms;
 pub mod verdict;
+pub mod wire;

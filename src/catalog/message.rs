@@ -10,11 +10,11 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use prost::Message as _;
-use prost::encoding::{WireType, decode_key, decode_varint};
 use prost_reflect::{Cardinality, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
 
 use crate::facts::Json;
 use crate::terms::{Pointer, Reason};
+use crate::wire::{Fields, Piece, WireType};
 
 /// The message that a method takes.
 #[derive(Debug, Clone)]
@@ -100,20 +100,19 @@ impl FieldType {
     }
 }
 
-fn read(of: &MessageDescriptor, mut bytes: &[u8], depth: usize, values: &mut usize) -> Result<Json<'static>, Reason> {
+fn read(of: &MessageDescriptor, bytes: &[u8], depth: usize, values: &mut usize) -> Result<Json<'static>, Reason> {
     if depth > MAX_DEPTH {
         return Err(Reason::JsonTooComplex);
     }
     let mut entries: Vec<(Cow<'static, str>, Json<'static>)> = Vec::new();
     let mut places: HashMap<u32, usize> = HashMap::new();
     let mut keys: HashSet<(u32, Cow<'static, str>)> = HashSet::new();
-    while !bytes.is_empty() {
+    for field in Fields::of(bytes) {
+        let (number, piece) = field.map_err(|_| Reason::GrpcMalformed)?;
         *values += 1;
         if *values > MAX_VALUES {
             return Err(Reason::JsonTooComplex);
         }
-        let (number, wire) = decode_key(&mut bytes).map_err(|_| Reason::GrpcMalformed)?;
-        let piece = Piece::take(wire, &mut bytes)?;
         let seen = places.get(&number).copied();
         if seen.is_none() {
             places.insert(number, entries.len());
@@ -156,40 +155,6 @@ fn has_rival(field: &FieldDescriptor, places: &HashMap<u32, usize>) -> bool {
     field.containing_oneof().is_some_and(|oneof| oneof.fields().any(|one| is_rival(&one)))
 }
 
-/// The bytes of one field, as its wire type frames them.
-enum Piece<'b> {
-    Varint(u64),
-    Four([u8; 4]),
-    Eight([u8; 8]),
-    Bytes(&'b [u8]),
-}
-
-impl<'b> Piece<'b> {
-    fn take(wire: WireType, bytes: &mut &'b [u8]) -> Result<Self, Reason> {
-        let malformed = Reason::GrpcMalformed;
-        Ok(match wire {
-            WireType::Varint => Self::Varint(decode_varint(bytes).map_err(|_| malformed)?),
-            WireType::ThirtyTwoBit => Self::Four(*take_array(bytes).ok_or(malformed)?),
-            WireType::SixtyFourBit => Self::Eight(*take_array(bytes).ok_or(malformed)?),
-            WireType::LengthDelimited => {
-                let length = decode_varint(bytes).map_err(|_| malformed)?;
-                let length = usize::try_from(length).map_err(|_| malformed)?;
-                let (piece, rest) = bytes.split_at_checked(length).ok_or(malformed)?;
-                *bytes = rest;
-                Self::Bytes(piece)
-            }
-            // Groups were given up twenty years ago; readers skip them in several ways.
-            WireType::StartGroup | WireType::EndGroup => return Err(malformed),
-        })
-    }
-}
-
-fn take_array<'b, const N: usize>(bytes: &mut &'b [u8]) -> Option<&'b [u8; N]> {
-    let (first, rest) = bytes.split_first_chunk()?;
-    *bytes = rest;
-    Some(first)
-}
-
 fn value(field: &FieldDescriptor, piece: Piece<'_>, depth: usize, values: &mut usize) -> Result<Json<'static>, Reason> {
     let is_list = field.cardinality() == Cardinality::Repeated;
     match (field.kind(), piece) {
@@ -223,7 +188,7 @@ fn value(field: &FieldDescriptor, piece: Piece<'_>, depth: usize, values: &mut u
                 if *values > MAX_VALUES {
                     return Err(Reason::JsonTooComplex);
                 }
-                let piece = Piece::take(wire_of(&kind), &mut packed)?;
+                let piece = Piece::take(wire_of(&kind), &mut packed).map_err(|_| Reason::GrpcMalformed)?;
                 list.push(scalar(&kind, &piece)?);
             }
             Ok(Json::List(list))

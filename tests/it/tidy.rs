@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The floors: a module may use those on lower floors, and on its own floor only those named behind it.
 const FLOORS: &[&[(&str, &[&str])]] = &[
-    &[("pb", &[]), ("secret", &[]), ("clock", &[])],
+    &[("pb", &[]), ("wire", &[]), ("secret", &[]), ("clock", &[])],
     &[("terms", &[]), ("facts", &["terms"]), ("verdict", &["terms"]), ("receipt", &["verdict", "facts", "terms"])],
     &[("identity", &[]), ("catalog", &[]), ("privacy", &[]), ("contract", &["identity", "catalog", "privacy"])],
     &[("bundle", &[]), ("gate", &["bundle"])],
