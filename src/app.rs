@@ -243,7 +243,7 @@ fn pseudonyms(config: &Config) -> Result<Pseudonyms> {
             key
         }
     };
-    Pseudonyms::try_new(key).with_context(|| match &config.pseudonym_key {
+    Pseudonyms::try_new(&key).with_context(|| match &config.pseudonym_key {
         Some(path) => format!("the pseudonym key `{}` cannot be used", path.display()),
         None => "the pseudonym key cannot be used".to_owned(),
     })

@@ -44,6 +44,9 @@ pub struct Bundle {
     pub guardrails: Guardrails,
     /// Who may do what is not in the catalogue.
     pub unmapped: Unmapped,
+    /// The names that are taken out of every request: ours, Envoy's, those of other paths, and those that say who someone
+    /// is. Sorted, in both spellings, each once.
+    pub always_removed: Vec<String>,
 }
 
 /// Who may do what is not in the catalogue: the places of contracts; nobody where there is none.

@@ -8,6 +8,7 @@ mod metrics;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 pub use metrics::Metrics;
 use uuid::Uuid;
 
@@ -17,11 +18,9 @@ use crate::facts::Facts;
 use crate::flows::Unmapped;
 use crate::gate::{self, Context, Recorded, Settled, Summary};
 use crate::ledger::{Durability as Wait, Ledger};
-use crate::pb;
 use crate::receipt::{self, Pseudonyms};
 use crate::sources::Bundles;
 use crate::terms::{Durability, Reason};
-use crate::verdict::Verdict;
 
 /// What a check needs.
 #[derive(Clone)]
@@ -36,11 +35,11 @@ pub struct Checkpoint {
 
 /// A check that is over.
 #[derive(Debug)]
-pub struct Checked {
+pub struct Checked<'b> {
     /// What was decided.
-    pub summary: Summary,
+    pub summary: Summary<'b>,
     /// The answer.
-    pub settled: Settled,
+    pub settled: Settled<'b>,
     /// When the rules had been asked.
     pub judged: Instant,
     /// When the record was where it must be.
@@ -76,39 +75,38 @@ impl Checkpoint {
     }
 
     /// Checks one call, and answers before `max_time` is over: a record that is not where it must be by then is late.
-    pub async fn check(
+    pub async fn check<'b>(
         &self,
-        bundle: &Bundle,
+        bundle: &'b Bundle,
         facts: &Facts<'_>,
         trace_id: Option<[u8; 16]>,
         max_time: Duration,
-    ) -> Checked {
+    ) -> Checked<'b> {
         let began = Instant::now();
         let now = self.clock.now();
-        let receipt = Uuid::now_v7().to_string();
+        let receipt = Uuid::now_v7().into();
         let context = Context { now, receipt, trace_id, pseudonyms: &self.pseudonyms };
         let mut plan = gate::plan(bundle, facts, &context);
         let judged = Instant::now();
         if let (true, Ok(target)) = (plan.unmapped, &facts.target) {
             self.unmapped.count(&bundle.catalog, target);
         }
-        let record = std::mem::take(&mut plan.record);
+        let record = Bytes::from(std::mem::take(&mut plan.record));
         let left = max_time.saturating_sub(judged.saturating_duration_since(began));
-        let recorded = self.record(&record, plan.durability, left).await;
-        let summary = plan.summary.clone();
+        let recorded = self.record(record.clone(), plan.durability, left).await;
+        let summary = plan.summary;
         let settled = gate::settle(plan, recorded);
         if let Settled::Refuse(refusal) = &settled
             && refusal.reason != summary.reason
         {
-            self.correct(record, refusal.reason).await;
+            self.correct(&record, refusal.reason).await;
         }
         self.metrics.count(&summary, &settled);
         Checked { summary, settled, judged, recorded: Instant::now() }
     }
 
     /// The ledger counts and logs what it could not write. What is late may be written all the same.
-    async fn record(&self, record: &pb::Decision, durability: Durability, left: Duration) -> Recorded {
-        let bytes = receipt::encode(record);
+    async fn record(&self, bytes: Bytes, durability: Durability, left: Duration) -> Recorded {
         let written = match durability {
             Durability::Async => Ok(self.ledger.append(bytes, Wait::Async).await),
             Durability::Durable | Durability::WriteAhead => {
@@ -123,9 +121,10 @@ impl Checkpoint {
     }
 
     /// A record may stand there that says allow, of a call that was answered with an error: another one under the same id says so.
-    async fn correct(&self, record: pb::Decision, reason: Reason) {
-        let verdict = pb::Verdict::from(Verdict::from(reason)).into();
-        let corrected = pb::Decision { verdict, reason: reason.code().to_owned(), ..record };
-        self.record(&corrected, Durability::Async, Duration::ZERO).await;
+    async fn correct(&self, record: &[u8], reason: Reason) {
+        // What was just encoded can be decoded.
+        if let Ok(corrected) = receipt::corrected(record, reason) {
+            self.record(corrected.into(), Durability::Async, Duration::ZERO).await;
+        }
     }
 }

@@ -6,17 +6,22 @@
 
 mod from_wire;
 mod metrics;
+mod server;
 mod to_wire;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use envoy_types::ext_authz::v3::pb::{Authorization, AuthorizationServer, CheckRequest, CheckResponse};
+use bytes::Bytes;
 use futures_util::FutureExt;
 pub use metrics::Metrics;
+pub use server::Server;
 pub use to_wire::{ErrorAnswer, statuses};
-use tonic::{Request, Response, Status};
+use tonic::Status;
+use tonic::metadata::MetadataMap;
 
+use crate::bundle::Bundle;
 use crate::checkpoint::{Checked, Checkpoint};
 use crate::facts::Facts;
 use crate::gate::{Refusal, Settled};
@@ -39,7 +44,9 @@ pub struct Config {
 
 /// The service.
 #[derive(Clone)]
-pub struct Service {
+pub struct Service(Arc<Parts>);
+
+struct Parts {
     checkpoint: Checkpoint,
     config: Config,
     traces: Traces,
@@ -53,46 +60,50 @@ const MARGIN: Duration = Duration::from_millis(5);
 impl Service {
     /// A service that asks this checkpoint.
     pub fn new(checkpoint: Checkpoint, config: Config, traces: Traces) -> Self {
-        Self { checkpoint, config, traces, metrics: Metrics::default() }
+        Self(Arc::new(Parts { checkpoint, config, traces, metrics: Metrics::default() }))
     }
 
     /// What is counted here.
-    pub const fn metrics(&self) -> &Metrics {
-        &self.metrics
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
-    /// The service for a tonic server.
-    pub fn into_server(self) -> AuthorizationServer<Self> {
-        let max_bytes = self.config.max_bytes;
-        AuthorizationServer::new(self).max_decoding_message_size(max_bytes)
+    /// The service for a server.
+    pub const fn into_server(self) -> Server {
+        Server::new(self)
     }
 
+    /// Answers a `CheckRequest` with a `CheckResponse`, both as bytes.
+    pub async fn check(&self, asked: Bytes, metadata: &MetadataMap) -> Result<Vec<u8>, Status> {
+        self.0.check(&asked, metadata).await
+    }
+}
+
+impl Parts {
     /// Judges what Envoy asks, or says why that was not possible.
-    async fn judge(
+    async fn judge<'b>(
         &self,
+        bundle: Option<&'b Bundle>,
         facts: &Facts<'_>,
         parent: Option<TraceParent>,
         max_time: Duration,
-    ) -> Result<Checked, Reason> {
-        let bundle = self.checkpoint.bundle().ok_or(Reason::BundleNone)?;
-        let check = self.checkpoint.check(&bundle, facts, parent.map(|parent| parent.trace_id()), max_time);
+    ) -> Result<Checked<'b>, Reason> {
+        let bundle = bundle.ok_or(Reason::BundleNone)?;
+        let check = self.checkpoint.check(bundle, facts, parent.map(|parent| parent.trace_id()), max_time);
         AssertUnwindSafe(check).catch_unwind().await.map_err(|_| {
             self.metrics.count_panic();
             tracing::error!("a check panicked: that request is an error, the process goes on");
             Reason::Internal
         })
     }
-}
 
-#[tonic::async_trait]
-impl Authorization for Service {
     #[expect(clippy::disallowed_methods, reason = "a span's beginning is the machine's own time")]
-    async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
+    async fn check(&self, asked: &[u8], metadata: &MetadataMap) -> Result<Vec<u8>, Status> {
         let (began, began_at) = (Instant::now(), SystemTime::now());
-        let max_time = deadline(&request)
+        let max_time = deadline(metadata)
             .map_or(self.config.max_time, |time| time.saturating_sub(MARGIN).min(self.config.max_time));
         // Reading is as untrusted as judging: it is contained in the same way.
-        let facts = std::panic::catch_unwind(AssertUnwindSafe(|| from_wire::told(request.get_ref()).map(Facts::read)));
+        let facts = std::panic::catch_unwind(AssertUnwindSafe(|| from_wire::told(asked).map(Facts::read)));
         let facts = facts.unwrap_or_else(|_| {
             self.metrics.count_panic();
             Err(Reason::Internal)
@@ -102,8 +113,9 @@ impl Authorization for Service {
             Ok(facts) => facts.headers.value("traceparent").and_then(TraceParent::read),
             Err(_) => None,
         };
+        let bundle = self.checkpoint.bundle();
         let checked = match &facts {
-            Ok(facts) => self.judge(facts, parent, max_time.saturating_sub(read)).await,
+            Ok(facts) => self.judge(bundle.as_deref(), facts, parent, max_time.saturating_sub(read)).await,
             Err(reason) => Err(*reason),
         };
         let is_grpc = facts.as_ref().is_ok_and(Facts::is_grpc);
@@ -118,13 +130,13 @@ impl Authorization for Service {
         let error = answer.as_ref().err().map(|_| "unavailable");
         self.traces.record(&Span { summary: summary.as_ref(), parent, began: began_at, stages: &stages, error });
         self.metrics.count(summary.as_ref(), &settled, began.elapsed());
-        answer.map(Response::new)
+        answer
     }
 }
 
 /// The caller's own deadline: `grpc-timeout`, at most eight digits and a unit (gRPC over HTTP/2, "Requests").
-fn deadline<T>(request: &Request<T>) -> Option<Duration> {
-    let (unit, digits) = request.metadata().get("grpc-timeout")?.as_bytes().split_last()?;
+fn deadline(metadata: &MetadataMap) -> Option<Duration> {
+    let (unit, digits) = metadata.get("grpc-timeout")?.as_bytes().split_last()?;
     if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }

@@ -13,20 +13,20 @@ mod headers;
 mod host;
 mod json;
 mod media_type;
+mod metadata;
 mod path;
 mod query;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 pub use body::{Accepts, Body, Given};
 pub use form::Form;
 pub use headers::{Headers, same_to_many};
 pub use host::Host;
 pub use json::Json;
+pub use metadata::Metadata;
 pub use path::Path;
 pub use query::Query;
-use serde_json::Value;
 
 use crate::terms::Reason;
 
@@ -48,7 +48,7 @@ pub struct Told<'a> {
     /// The principal of the peer's certificate as the proxy verified it; empty where there is none.
     pub principal: &'a str,
     /// Metadata that the proxy's own filters wrote, by namespace.
-    pub metadata: BTreeMap<&'a str, Value>,
+    pub metadata: Metadata<'a>,
 }
 
 /// One call in canonical form. The target is apart, because the headers are needed even where it was refused: an observed
@@ -64,7 +64,7 @@ pub struct Facts<'a> {
     /// The principal of the peer's certificate, if there is one.
     pub principal: Option<&'a str>,
     /// Metadata that the proxy's own filters wrote, by namespace.
-    pub metadata: BTreeMap<&'a str, Value>,
+    pub metadata: Metadata<'a>,
 }
 
 /// Method, host, path and query of a call, canonical.

@@ -14,12 +14,12 @@ pub use judge::Ruling;
 pub use trail::{About, Look, Outcome, Trail};
 
 use crate::bundle::Bundle;
-use crate::catalog::Assurance;
+use crate::catalog::{Assurance, Route};
 use crate::facts::Facts;
 use crate::identity::Automation;
 use crate::pb;
-use crate::receipt::Pseudonyms;
-use crate::terms::{Durability, Mode, PartyKind, Reason, Tier};
+use crate::receipt::{self, Id, OfCaller, Pseudonyms, Record};
+use crate::terms::{Durability, Mode, PartyKind, Purpose, Reason, SpiffeId, Tier};
 use crate::verdict::{Obligations, Verdict};
 
 /// What a decision needs besides the call and the bundle.
@@ -28,7 +28,7 @@ pub struct Context<'a> {
     /// The time that it is.
     pub now: Timestamp,
     /// The receipt's id.
-    pub receipt: String,
+    pub receipt: Id,
     /// The trace that the call belongs to.
     pub trace_id: Option<[u8; 16]>,
     /// Names people in the record.
@@ -37,28 +37,28 @@ pub struct Context<'a> {
 
 /// A decision that is not answered yet.
 #[derive(Debug)]
-pub struct Plan {
-    /// What is to be recorded.
-    pub record: pb::Decision,
+pub struct Plan<'b> {
+    /// What is to be recorded: the bytes of a record.
+    pub record: Vec<u8>,
     /// What must have happened to the record before the answer.
     pub durability: Durability,
     /// What the decision is, for traces, metrics and access logs.
-    pub summary: Summary,
+    pub summary: Summary<'b>,
     /// Whether a known caller asked for something that is not in the catalogue.
     pub unmapped: bool,
     passes: bool,
     must_be_recorded: bool,
-    obligations: Obligations,
+    obligations: Obligations<'b>,
     challenge: Option<Assurance>,
 }
 
 /// What a decision is, in words that may be seen by operators: nothing personal.
-#[derive(Debug, Clone)]
-pub struct Summary {
+#[derive(Debug, Clone, Copy)]
+pub struct Summary<'b> {
     /// The receipt's id.
-    pub receipt: String,
+    pub receipt: Id,
     /// The action's name; empty where the call is unmapped.
-    pub action: String,
+    pub action: &'b str,
     /// The action's tier; empty where the call is unmapped.
     pub tier: &'static str,
     /// What the rules say.
@@ -68,7 +68,7 @@ pub struct Summary {
     /// Whether it was carried out.
     pub mode: Mode,
     /// The bundle's digest.
-    pub bundle: String,
+    pub bundle: &'b str,
 }
 
 /// What became of a record.
@@ -84,17 +84,17 @@ pub enum Recorded {
 
 /// The answer to one call.
 #[derive(Debug)]
-pub enum Settled {
+pub enum Settled<'b> {
     /// It may pass.
-    Pass(Passage),
+    Pass(Passage<'b>),
     /// It may not.
     Refuse(Refusal),
 }
 
 /// The right of one call to pass. Only the gate makes one.
 #[derive(Debug)]
-pub struct Passage {
-    obligations: Obligations,
+pub struct Passage<'b> {
+    obligations: Obligations<'b>,
 }
 
 /// A call that may not pass.
@@ -106,9 +106,9 @@ pub struct Refusal {
     pub challenge: Option<Assurance>,
 }
 
-impl Passage {
+impl<'b> Passage<'b> {
     /// What the proxy must change.
-    pub const fn obligations(&self) -> &Obligations {
+    pub const fn obligations(&self) -> &Obligations<'b> {
         &self.obligations
     }
 }
@@ -121,21 +121,21 @@ impl Refusal {
 }
 
 /// Judges one call.
-pub fn plan(bundle: &Bundle, facts: &Facts<'_>, context: &Context<'_>) -> Plan {
+pub fn plan<'b>(bundle: &'b Bundle, facts: &Facts<'_>, context: &Context<'_>) -> Plan<'b> {
     plan_with(bundle, facts, context, &mut trail::Nothing)
 }
 
 /// Judges one call, and says at each rule what came of it.
-pub fn plan_with(bundle: &Bundle, facts: &Facts<'_>, context: &Context<'_>, trail: &mut impl Trail) -> Plan {
+pub fn plan_with<'b>(bundle: &'b Bundle, facts: &Facts<'_>, context: &Context<'_>, trail: &mut impl Trail) -> Plan<'b> {
     let ruling = judge::judge(bundle, facts, context.now, trail);
     let summary = Summary {
-        receipt: context.receipt.clone(),
-        action: ruling.action.map(|action| action.name.to_string()).unwrap_or_default(),
+        receipt: context.receipt,
+        action: ruling.action.map(|action| action.name.as_str()).unwrap_or_default(),
         tier: ruling.action.map_or("", |action| action.tier.as_str()),
         verdict: ruling.reason.into(),
         reason: ruling.reason,
         mode: ruling.mode,
-        bundle: bundle.digest.clone(),
+        bundle: &bundle.digest,
     };
     let passes = summary.verdict == Verdict::Allow || ruling.mode == Mode::Observe;
     let demanded = demanded_durability(bundle, facts, &ruling);
@@ -143,10 +143,7 @@ pub fn plan_with(bundle: &Bundle, facts: &Facts<'_>, context: &Context<'_>, trai
     let must_be_recorded = passes && demanded > Durability::Async && bundle.mode == Mode::Enforce;
     let obligations = if passes { obligations::of(bundle, facts, &ruling, &summary) } else { Obligations::default() };
     Plan {
-        record: pb::Decision {
-            forged_headers: obligations::forged(facts),
-            ..record(&ruling, &summary, demanded, context)
-        },
+        record: record(&ruling, &summary, &obligations::forged(facts), demanded, context),
         durability: if bundle.mode == Mode::Enforce { demanded } else { Durability::Async },
         summary,
         unmapped: ruling.unmapped,
@@ -171,7 +168,7 @@ fn demanded_durability(bundle: &Bundle, facts: &Facts<'_>, ruling: &Ruling<'_>) 
 }
 
 /// Makes the answer, now that it is known what became of the record.
-pub fn settle(plan: Plan, recorded: Recorded) -> Settled {
+pub fn settle(plan: Plan<'_>, recorded: Recorded) -> Settled<'_> {
     // A denial stands without its record: as an error, whoever lets errors pass would let it pass.
     match recorded {
         Recorded::No if plan.must_be_recorded => return Settled::Refuse(Refusal::of(Reason::ReceiptUnavailable)),
@@ -184,52 +181,60 @@ pub fn settle(plan: Plan, recorded: Recorded) -> Settled {
     Settled::Refuse(Refusal { reason: plan.summary.reason, challenge: plan.challenge })
 }
 
-/// Names and rules of one sort in a record: with more of them it could outgrow what the ledger takes.
-const MAX_LISTED: usize = 32;
-
-fn record(ruling: &Ruling<'_>, summary: &Summary, durability: Durability, context: &Context<'_>) -> pb::Decision {
-    let pseudonym = |kind, id| context.pseudonyms.of(kind, id);
-    let user = ruling.caller.user.proven();
-    let caller = pb::Caller {
-        workload: ruling.caller.workload.proven().map(ToString::to_string).unwrap_or_default(),
-        user: user.map(|user| pseudonym(PartyKind::User, &user.id)).unwrap_or_default(),
-        agents: user
-            .map(|user| user.agents.iter().map(|id| pseudonym(PartyKind::Agent, id)).collect())
-            .unwrap_or_default(),
-        automation: pb::Automation::from(ruling.caller.automation).into(),
-        pseudonym_key: context.pseudonyms.key_id().to_owned(),
-    };
-    pb::Decision {
-        id: summary.receipt.clone(),
-        time_unix_nano: u64::try_from(context.now.as_nanosecond()).unwrap_or_default(),
-        bundle: summary.bundle.clone(),
-        verdict: pb::Verdict::from(summary.verdict).into(),
-        reason: summary.reason.code().to_owned(),
-        mode: pb::Mode::from(summary.mode).into(),
-        service: ruling.service.map(|service| service.name.to_string()).unwrap_or_default(),
-        action: summary.action.clone(),
-        tier: ruling.action.map(|action| pb::Tier::from(action.tier).into()).unwrap_or_default(),
-        route: ruling.route.map(ToString::to_string).unwrap_or_default(),
-        caller: Some(caller),
-        purpose: ruling.granted_for.map(ToString::to_string).unwrap_or_default(),
-        contracts: ruling.contracts.iter().take(MAX_LISTED).map(ToString::to_string).collect(),
-        durability: pb::Durability::from(durability).into(),
-        trace_id: context.trace_id.map(Vec::from).unwrap_or_default(),
-        forged_headers: Vec::new(),
-        actions: match ruling.actions.as_slice() {
-            [] | [_] => Vec::new(),
-            several => several.iter().map(|action| action.name.to_string()).collect(),
-        },
-        overrides: ruling.overrides.iter().take(MAX_LISTED).map(ToString::to_string).collect(),
-        unnamed_fields: ruling.unnamed_fields,
-        against: ruling
-            .against
-            .iter()
-            .take(MAX_LISTED)
-            .map(|(rule, reason)| pb::Objection { rule: rule.clone(), reason: reason.code().to_owned() })
-            .collect(),
-        retain_seconds: ruling.retain.time.map(|time| time.as_secs()).unwrap_or_default(),
+impl Plan<'_> {
+    /// What is to be recorded, as its readers see it.
+    pub fn decision(&self) -> pb::Decision {
+        // What was just encoded can be decoded.
+        receipt::decode(&self.record).unwrap_or_default()
     }
+}
+
+fn record(
+    ruling: &Ruling<'_>,
+    summary: &Summary<'_>,
+    forged_headers: &[String],
+    durability: Durability,
+    context: &Context<'_>,
+) -> Vec<u8> {
+    let pseudonym = |kind, id| context.pseudonyms.of(kind, id);
+    let proven = ruling.caller.user.proven();
+    let user = proven.map(|user| pseudonym(PartyKind::User, &user.id)).unwrap_or_default();
+    let agents: Vec<_> =
+        proven.iter().flat_map(|user| &user.agents).map(|id| pseudonym(PartyKind::Agent, id)).collect();
+    let several: Vec<_> = match ruling.actions.as_slice() {
+        [] | [_] => Vec::new(),
+        several => several.iter().map(|action| &action.name).collect(),
+    };
+    let record = Record {
+        id: summary.receipt,
+        time: context.now,
+        bundle: summary.bundle,
+        verdict: summary.verdict,
+        reason: summary.reason,
+        mode: summary.mode,
+        service: ruling.service.map_or("", |service| service.name.as_str()),
+        action: summary.action,
+        tier: ruling.action.map(|action| action.tier),
+        route: ruling.route.map_or("", Route::as_str),
+        caller: OfCaller {
+            workload: ruling.caller.workload.proven().map_or("", SpiffeId::as_str),
+            user: &user,
+            agents: &agents,
+            automation: ruling.caller.automation.into(),
+            pseudonym_key: context.pseudonyms.key_id(),
+        },
+        purpose: ruling.granted_for.map_or("", Purpose::as_str),
+        contracts: &ruling.contracts,
+        durability,
+        trace_id: context.trace_id,
+        retain_seconds: ruling.retain.time.map(|time| time.as_secs()).unwrap_or_default(),
+        forged_headers,
+        actions: &several,
+        overrides: &ruling.overrides,
+        unnamed_fields: ruling.unnamed_fields,
+        against: &ruling.against,
+    };
+    record.encode()
 }
 
 impl From<Automation> for pb::Automation {

@@ -5,6 +5,7 @@
 
 mod dotted;
 mod duration;
+pub mod header;
 mod mode;
 mod money;
 mod name;

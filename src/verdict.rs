@@ -3,6 +3,8 @@
 //! A verdict is what the rules say; obligations are what an allow asks of the proxy. Who may make an allow is not decided
 //! here: that is the gate's `Passage`.
 
+use std::borrow::Cow;
+
 use crate::terms::{Kind, Reason, spelled};
 
 spelled! {
@@ -34,17 +36,18 @@ impl From<Reason> for Verdict {
     }
 }
 
-/// What the proxy must change along with an allow. No name is both set and removed.
+/// What the proxy must change along with an allow, borrowed from the bundle where it stands there. No name is both set
+/// and removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Obligations {
+pub struct Obligations<'b> {
     /// Request headers that are set, whatever was there.
-    pub set_headers: Vec<(String, String)>,
+    pub set_headers: Vec<(&'b str, Cow<'b, str>)>,
     /// Request headers that are taken out, by exact name.
-    pub remove_headers: Vec<String>,
+    pub remove_headers: Vec<Cow<'b, str>>,
     /// Response headers that are set.
-    pub set_response_headers: Vec<(String, String)>,
+    pub set_response_headers: Vec<(&'b str, Cow<'b, str>)>,
     /// Query parameters that are set, decoded.
-    pub set_query: Vec<(String, String)>,
+    pub set_query: Vec<&'b (String, String)>,
     /// Query parameters that are taken out, by exact name.
-    pub remove_query: Vec<String>,
+    pub remove_query: Vec<&'b str>,
 }

@@ -21,7 +21,7 @@ use super::read::Spanned;
 use super::{Bundle, Unmapped};
 use crate::catalog::Catalog;
 use crate::contract::{Contract, Contracts, Guardrails, Who};
-use crate::terms::{Mode, Name};
+use crate::terms::{Mode, Name, header};
 
 /// Whether every document could be read. Where one could not, a name that is not found may be in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,10 @@ pub(super) fn compile(
     let unmapped = unmapped.map(|typed| self::unmapped(typed, &contracts, read, problems)).unwrap_or_default();
     let contracts = Contracts::new(contracts, &catalog);
     let identity = identity.unwrap_or_default();
-    (Bundle { digest, mode: mode.unwrap_or(Mode::Enforce), identity, catalog, contracts, guardrails, unmapped }, cases)
+    let fixed = header::OURS.iter().chain(&header::ENVOYS).chain(&header::OTHER_PATHS).copied();
+    let always_removed = header::both_spellings(fixed.chain(identity.headers()));
+    let mode = mode.unwrap_or(Mode::Enforce);
+    (Bundle { digest, mode, identity, catalog, contracts, guardrails, unmapped, always_removed }, cases)
 }
 
 fn unmapped(typed: TypedUnmapped, contracts: &[Contract], read: Documents, problems: &mut Problems) -> Unmapped {

@@ -36,6 +36,8 @@ pub struct Route {
     pub accepts: Accepts,
     /// What its body is, where that is a message of gRPC that can be read.
     pub message: Option<Message>,
+    /// As the catalogue spells it.
+    text: Box<str>,
 }
 
 /// How a request is told to be of a wire form.
@@ -88,6 +90,17 @@ impl Template {
 }
 
 impl Route {
+    /// A route of this form.
+    pub fn new(form: Form, inputs: Vec<Placed>, accepts: Accepts, message: Option<Message>) -> Self {
+        let text = form.to_string().into();
+        Self { form, inputs, accepts, message, text }
+    }
+
+    /// As the catalogue spells it.
+    pub const fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// Reads `METHOD /path`. The inputs are placed by whoever knows the action.
     pub fn parse(text: &str) -> Result<(Method, Template), InvalidTerm> {
         let (method, path) = text.split_once(' ').ok_or_else(|| {
@@ -175,10 +188,16 @@ impl fmt::Display for Template {
 
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.form {
-            Form::Http(method, template) => write!(f, "{method} {template}"),
-            Form::Grpc(template) => write!(f, "grpc {}", template.to_string().trim_start_matches('/')),
-            Form::Element(key) => write!(f, "{key}"),
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(method, template) => write!(f, "{method} {template}"),
+            Self::Grpc(template) => write!(f, "grpc {}", template.to_string().trim_start_matches('/')),
+            Self::Element(key) => write!(f, "{key}"),
         }
     }
 }

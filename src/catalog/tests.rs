@@ -29,11 +29,7 @@ fn catalog(routes: &[(&str, &str)]) -> Result<Catalog, Overlap> {
         };
         let id = catalog.add_action(action).or_else(|| catalog.action_id(name)).unwrap();
         let (method, template) = Route::parse(route).unwrap();
-        catalog.add_route(
-            id,
-            &hosts,
-            Route { form: Form::Http(method, template), inputs: vec![], accepts: Accepts::default(), message: None },
-        )?;
+        catalog.add_route(id, &hosts, Route::new(Form::Http(method, template), vec![], Accepts::default(), None))?;
     }
     Ok(catalog)
 }

@@ -31,7 +31,7 @@ impl Metrics {
         registry.register("refused_checks", "Decisions after which a call was not let through", self.refused.clone());
     }
 
-    pub(super) fn count(&self, summary: &Summary, settled: &Settled) {
+    pub(super) fn count(&self, summary: &Summary<'_>, settled: &Settled<'_>) {
         let reason = match settled {
             Settled::Pass(_) => summary.reason,
             Settled::Refuse(refusal) => refusal.reason,

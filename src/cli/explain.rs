@@ -122,7 +122,7 @@ fn header(text: &str) -> std::result::Result<(String, String), String> {
     Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
 }
 
-fn print_text(asked: &Asked, plan: &Plan, trail: &[Look], out: &mut impl Write) -> Result<()> {
+fn print_text(asked: &Asked, plan: &Plan<'_>, trail: &[Look], out: &mut impl Write) -> Result<()> {
     let found = &plan.summary;
     writeln!(out, "{} {}{}", asked.method, asked.host, asked.path)?;
     writeln!(out)?;
@@ -132,7 +132,7 @@ fn print_text(asked: &Asked, plan: &Plan, trail: &[Look], out: &mut impl Write) 
     let observed = if is_relaxed { ", only observed: the call would pass" } else { "" };
     writeln!(out, "{} ({}): {}{observed}", found.verdict, found.reason.code(), found.reason.detail())?;
     if !found.action.is_empty() {
-        let contracts = plan.record.contracts.join(", ");
+        let contracts = plan.decision().contracts.join(", ");
         writeln!(
             out,
             "action {}, tier {}, granted by: {}",
@@ -154,7 +154,7 @@ pub(super) fn print_trail(trail: &[Look], indent: &str, out: &mut impl Write) ->
     Ok(())
 }
 
-fn print_json(plan: &Plan, trail: &[Look], out: &mut impl Write) -> Result<()> {
+fn print_json(plan: &Plan<'_>, trail: &[Look], out: &mut impl Write) -> Result<()> {
     let found = &plan.summary;
     let rules: Vec<_> = trail
         .iter()
@@ -167,8 +167,8 @@ fn print_json(plan: &Plan, trail: &[Look], out: &mut impl Write) -> Result<()> {
         "mode": found.mode.as_str(),
         "action": found.action,
         "tier": found.tier,
-        "contracts": plan.record.contracts,
-        "purpose": plan.record.purpose,
+        "contracts": plan.decision().contracts,
+        "purpose": plan.decision().purpose,
         "bundle": found.bundle,
         "rules": rules,
     });

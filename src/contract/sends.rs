@@ -3,6 +3,8 @@
 //! Each field of the body must be named by the contract, by itself or with something above it. Bodies cannot be changed on
 //! this way through the proxy, so what would have to be taken out is refused with a reason that says so.
 
+use std::borrow::Cow;
+
 use crate::facts::{Form, Json};
 use crate::terms::{Pointer, Reason, spelled};
 
@@ -30,8 +32,8 @@ pub struct Sends {
 impl Sends {
     /// How many fields are passed on that are not named, or the reason why the body may not pass.
     pub fn check(&self, body: &Json<'_>) -> Result<u32, Reason> {
-        let patterns: Vec<Vec<String>> = self.fields.iter().map(|field| field.keys().collect()).collect();
-        let all: Vec<&[String]> = patterns.iter().map(Vec::as_slice).collect();
+        let patterns: Vec<Vec<_>> = self.fields.iter().map(|field| field.keys().collect()).collect();
+        let all: Vec<&[Cow<'_, str>]> = patterns.iter().map(Vec::as_slice).collect();
         self.weigh(count_unnamed(body, &all))
     }
 
@@ -53,11 +55,11 @@ impl Sends {
 }
 
 /// The fields below a value that no pattern reaches; the patterns are relative to the value.
-fn count_unnamed(value: &Json<'_>, patterns: &[&[String]]) -> u32 {
+fn count_unnamed(value: &Json<'_>, patterns: &[&[Cow<'_, str>]]) -> u32 {
     if patterns.iter().any(|pattern| pattern.is_empty()) {
         return 0;
     }
-    let below = |key: &dyn Fn(&str) -> bool| -> Vec<&[String]> {
+    let below = |key: &dyn Fn(&str) -> bool| -> Vec<&[Cow<'_, str>]> {
         patterns
             .iter()
             .filter_map(|pattern| pattern.split_first())

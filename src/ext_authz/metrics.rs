@@ -42,7 +42,7 @@ impl Metrics {
         registry.register("panics", "Checks that panicked; each was answered with an error", self.panics.clone());
     }
 
-    pub(super) fn count(&self, summary: Option<&Summary>, settled: &Settled, took: Duration) {
+    pub(super) fn count(&self, summary: Option<&Summary<'_>>, settled: &Settled<'_>, took: Duration) {
         let verdict = match settled {
             Settled::Pass(_) => Verdict::Allow,
             Settled::Refuse(refusal) => refusal.reason.into(),

@@ -1,28 +1,35 @@
 //! What goes over the wire for each row of the answer table, and what is never sent.
 
-use envoy_types::ext_authz::v3::pb::HttpResponse;
+mod by_library;
+mod wire;
+
+use envoy_types::ext_authz::v3::pb::{CheckResponse, HttpResponse};
+use prost::Message as _;
 
 use super::*;
 use crate::catalog::Assurance;
 use crate::gate::Summary;
+use crate::receipt::Id;
 use crate::terms::{Kind, Mode};
 
-fn summary(reason: Reason) -> Summary {
+fn summary(reason: Reason) -> Summary<'static> {
     Summary {
-        receipt: "r".into(),
-        action: "order.read".into(),
+        receipt: Id::default(),
+        action: "order.read",
         tier: "personal",
         verdict: reason.into(),
         reason,
         mode: Mode::Enforce,
-        bundle: "b".into(),
+        bundle: "b",
     }
 }
 
 fn refuse(reason: Reason, is_grpc: bool, errors: ErrorAnswer) -> Result<CheckResponse, Status> {
     let challenge = (reason.kind() == Kind::Challenge)
         .then(|| Assurance { acr: vec!["mfa".into(), "phr".into()], max_age: Some(Duration::from_mins(5)) });
-    to_wire::answer(&Settled::Refuse(Refusal { reason, challenge }), Some(&summary(reason)), is_grpc, errors)
+    let answer =
+        to_wire::answer(&Settled::Refuse(Refusal { reason, challenge }), Some(&summary(reason)), is_grpc, errors);
+    answer.map(|bytes| CheckResponse::decode(&bytes[..]).unwrap())
 }
 
 #[test]
@@ -87,7 +94,7 @@ fn a_client_is_told_in_plain_words_and_given_the_receipt() {
     let problem: serde_json::Value = serde_json::from_str(&denied.body).unwrap();
     assert_eq!(problem["status"], 401);
     assert_eq!(problem["reason"], "assurance.required");
-    assert_eq!(problem["receipt"], "r");
+    assert_eq!(problem["receipt"], Id::default().as_str());
     let challenge = denied
         .headers
         .iter()
@@ -118,9 +125,9 @@ fn every_header_says_how_it_is_set() {
 #[test]
 fn the_callers_deadline_is_read_in_every_unit() {
     let read = |text: &str| {
-        let mut request = Request::new(());
-        request.metadata_mut().insert("grpc-timeout", text.parse().unwrap());
-        deadline(&request)
+        let mut metadata = MetadataMap::new();
+        metadata.insert("grpc-timeout", text.parse().unwrap());
+        deadline(&metadata)
     };
     assert_eq!(read("250m"), Some(Duration::from_millis(250)));
     assert_eq!(read("1S"), Some(Duration::from_secs(1)));

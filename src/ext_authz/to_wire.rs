@@ -3,13 +3,6 @@
 //! One table turns reasons into statuses. Each answer says what Envoy does with it. Clients are told in plain words what
 //! happened and what to do next: nothing of the policies, and nothing that they sent.
 
-use envoy_types::ext_authz::v3::pb::{
-    CheckResponse, DeniedHttpResponse, HeaderAppendAction, HeaderValue, HeaderValueOption, HttpResponse, HttpStatus,
-    OkHttpResponse, QueryParameter,
-};
-use envoy_types::pb::google::protobuf::value::Kind as WireKind;
-use envoy_types::pb::google::protobuf::{BoolValue, Struct, Value};
-use envoy_types::pb::google::rpc;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 use tonic::{Code, Status};
@@ -17,6 +10,7 @@ use tonic::{Code, Status};
 use crate::catalog::Assurance;
 use crate::gate::{Passage, Refusal, Settled, Summary};
 use crate::terms::{Kind, spelled};
+use crate::wire::Writer;
 
 spelled! {
     /// What an error looks like to Envoy.
@@ -73,13 +67,14 @@ const fn form(kind: Kind) -> Form {
     Form { http, grpc, title, next }
 }
 
-/// The answer for Envoy.
+/// The answer for Envoy: the bytes of a `CheckResponse`, whose field numbers are those of
+/// `envoy/service/auth/v3/external_auth.proto`.
 pub(super) fn answer(
-    settled: &Settled,
-    summary: Option<&Summary>,
+    settled: &Settled<'_>,
+    summary: Option<&Summary<'_>>,
     is_grpc: bool,
     errors: ErrorAnswer,
-) -> Result<CheckResponse, Status> {
+) -> Result<Vec<u8>, Status> {
     let refusal = match settled {
         Settled::Pass(passage) => return Ok(allow(passage, summary)),
         Settled::Refuse(refusal) => refusal,
@@ -89,79 +84,87 @@ pub(super) fn answer(
         // Envoy counts an error, not a denial, and heeds the operator's `failure_mode_allow` and `status_on_error`.
         return Err(Status::unavailable(refusal.reason.code()));
     }
-    let denied = denied(refusal, &form, summary, is_grpc);
+    let mut to = Writer::with_capacity(USUAL_BYTES);
+    to.message(1, |to| {
+        to.varint(1, u64::try_from(i32::from(form.grpc)).unwrap_or_default());
+        to.text(2, refusal.reason.code());
+    });
     let http_response = match form.grpc {
         // The same, for an Envoy that knows it; it sends the body too.
-        Code::Unavailable => HttpResponse::ErrorResponse(denied),
+        Code::Unavailable => ERROR_RESPONSE,
         // Envoy sends this status, these headers and this body to the client, and the request nowhere.
-        _ => HttpResponse::DeniedResponse(denied),
+        _ => DENIED_RESPONSE,
     };
-    let status = rpc::Status { code: form.grpc.into(), message: refusal.reason.code().to_owned(), details: Vec::new() };
-    Ok(CheckResponse {
-        status: Some(status),
-        dynamic_metadata: summary.map(metadata),
-        http_response: Some(http_response),
-    })
+    to.message(http_response, |to| denied(refusal, &form, summary, is_grpc, to));
+    metadata(summary, &mut to);
+    Ok(to.into_bytes())
 }
 
+const DENIED_RESPONSE: u32 = 2;
+const OK_RESPONSE: u32 = 3;
+const ERROR_RESPONSE: u32 = 5;
+/// Most answers are shorter.
+const USUAL_BYTES: usize = 2048;
+
 /// Envoy sets the headers, then removes those listed, then sets and removes query parameters, and sends the request on.
-fn allow(passage: &Passage, summary: Option<&Summary>) -> CheckResponse {
+fn allow(passage: &Passage<'_>, summary: Option<&Summary<'_>>) -> Vec<u8> {
     let obligations = passage.obligations();
-    let set = |headers: &[(String, String)]| headers.iter().map(|(name, value)| overwrite(name, value)).collect();
-    let parameter = |(key, value): &(String, String)| QueryParameter {
-        // Envoy writes both as they are, so a `&` in the value would become a second parameter.
-        key: key.clone(),
-        value: utf8_percent_encode(value, &RESERVED).to_string(),
-    };
-    let ok = OkHttpResponse {
-        headers: set(&obligations.set_headers),
-        headers_to_remove: obligations.remove_headers.clone(),
-        response_headers_to_add: set(&obligations.set_response_headers),
-        query_parameters_to_set: obligations.set_query.iter().map(parameter).collect(),
-        query_parameters_to_remove: obligations.remove_query.clone(),
-        ..OkHttpResponse::default()
-    };
-    CheckResponse {
-        status: Some(rpc::Status { code: Code::Ok.into(), ..rpc::Status::default() }),
-        dynamic_metadata: summary.map(metadata),
-        http_response: Some(HttpResponse::OkResponse(ok)),
-    }
+    let mut to = Writer::with_capacity(USUAL_BYTES);
+    // An empty status is OK.
+    to.message(1, |_| {});
+    to.message(OK_RESPONSE, |to| {
+        obligations.set_headers.iter().for_each(|(name, value)| overwrite(2, name, value, to));
+        obligations.remove_headers.iter().for_each(|name| to.element(5, name.as_bytes()));
+        obligations.set_response_headers.iter().for_each(|(name, value)| overwrite(6, name, value, to));
+        for (key, value) in &obligations.set_query {
+            to.message(7, |to| {
+                // Envoy writes both as they are, so a `&` in the value would become a second parameter.
+                to.text(1, key);
+                to.text(2, &utf8_percent_encode(value, &RESERVED).to_string());
+            });
+        }
+        obligations.remove_query.iter().for_each(|name| to.element(8, name.as_bytes()));
+    });
+    metadata(summary, &mut to);
+    to.into_bytes()
 }
 
 /// RFC 3986, section 2.3: all but the unreserved characters are encoded.
 const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Replaces whatever is there. Both ways of saying so are given: an Envoy may heed either, and the zero value of one of them
-/// means to append.
-#[expect(deprecated, reason = "Envoy before 1.3x reads `append`; unset it has meant either thing")]
-fn overwrite(name: &str, value: &str) -> HeaderValueOption {
-    HeaderValueOption {
-        header: Some(HeaderValue { key: name.to_owned(), value: value.to_owned(), ..HeaderValue::default() }),
-        append: Some(BoolValue { value: false }),
-        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
-        ..HeaderValueOption::default()
-    }
+/// A `HeaderValueOption` that replaces whatever is there. Both ways of saying so are given: an Envoy may heed either, and the
+/// zero value of one of them means to append.
+fn overwrite(number: u32, name: &str, value: &str, to: &mut Writer) {
+    const OVERWRITE_IF_EXISTS_OR_ADD: u64 = 2;
+    to.message(number, |to| {
+        to.message(1, |to| {
+            to.text(1, name);
+            to.text(2, value);
+        });
+        // `append: false`, as a `BoolValue`.
+        to.message(2, |_| {});
+        to.varint(3, OVERWRITE_IF_EXISTS_OR_ADD);
+    });
 }
 
-fn denied(refusal: &Refusal, form: &Form, summary: Option<&Summary>, is_grpc: bool) -> DeniedHttpResponse {
-    let mut headers = Vec::new();
+fn denied(refusal: &Refusal, form: &Form, summary: Option<&Summary<'_>>, is_grpc: bool, to: &mut Writer) {
     let receipt = summary.map(|summary| summary.receipt.as_str());
+    let detail = refusal.reason.detail();
+    to.message(1, |to| to.varint(1, form.http.into()));
     if let Some(receipt) = receipt {
-        headers.push(overwrite("tollgate-receipt", receipt));
+        overwrite(2, "tollgate-receipt", receipt, to);
     }
     if let Some(challenge) = challenge(refusal, form) {
-        headers.push(overwrite("www-authenticate", &challenge));
+        overwrite(2, "www-authenticate", &challenge, to);
     }
-    let detail = refusal.reason.detail();
-    let body = if is_grpc {
+    if is_grpc {
         // Envoy makes a gRPC answer of it; its own mapping from HTTP would lose which status it is.
-        headers.push(overwrite("grpc-status", &i32::from(form.grpc).to_string()));
-        format!("{} ({})", detail, refusal.reason.code())
+        overwrite(2, "grpc-status", &i32::from(form.grpc).to_string(), to);
+        to.text(3, &format!("{} ({})", detail, refusal.reason.code()));
     } else {
-        headers.push(overwrite("content-type", "application/problem+json"));
-        problem(refusal, form, receipt)
-    };
-    DeniedHttpResponse { status: Some(HttpStatus { code: form.http.into() }), headers, body }
+        overwrite(2, "content-type", "application/problem+json", to);
+        to.text(3, &problem(refusal, form, receipt));
+    }
 }
 
 /// RFC 9457.
@@ -197,17 +200,24 @@ fn challenge(refusal: &Refusal, form: &Form) -> Option<String> {
     Some(text)
 }
 
-/// What access logs and later filters may read, under `envoy.filters.http.ext_authz`.
-fn metadata(summary: &Summary) -> Struct {
-    let text = |value: &str| Value { kind: Some(WireKind::StringValue(value.to_owned())) };
+/// What access logs and later filters may read, under `envoy.filters.http.ext_authz`: a `Struct` of texts.
+fn metadata(summary: Option<&Summary<'_>>, to: &mut Writer) {
+    let Some(summary) = summary else { return };
     let fields = [
         ("receipt", summary.receipt.as_str()),
-        ("action", summary.action.as_str()),
+        ("action", summary.action),
         ("tier", summary.tier),
         ("verdict", summary.verdict.as_str()),
         ("reason", summary.reason.code()),
         ("mode", summary.mode.as_str()),
-        ("bundle", summary.bundle.as_str()),
+        ("bundle", summary.bundle),
     ];
-    Struct { fields: fields.into_iter().map(|(name, value)| (name.to_owned(), text(value))).collect() }
+    to.message(4, |to| {
+        for (name, value) in fields {
+            to.message(1, |to| {
+                to.text(1, name);
+                to.message(2, |to| to.element(3, value.as_bytes()));
+            });
+        }
+    });
 }

@@ -3,7 +3,7 @@
 //! A case describes a call as the proxy would, so it goes through the same facts, identity and gate as a real one. A case
 //! that names a reason fails when the verdict is right for another reason. What no case touches is named.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -12,7 +12,7 @@ use super::{About, Context, Look, Outcome, Plan, plan_with};
 use crate::bundle::{Asked, Bundle, Case};
 use crate::catalog::Found;
 use crate::facts::{Facts, Given, Told};
-use crate::receipt::Pseudonyms;
+use crate::receipt::{Id, Pseudonyms};
 
 /// What came of a case.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Checked<'c> {
     /// What is not as expected; empty where the case passed.
     pub differences: Vec<String>,
     /// What was decided.
-    pub plan: Plan,
+    pub plan: Plan<'c>,
     /// Conditions and guardrails that were looked at, and what came of them.
     pub looked_at: BTreeSet<(About, Outcome)>,
 }
@@ -58,11 +58,11 @@ impl Coverage {
 }
 
 /// What a bundle says of a call, with every rule that was looked at.
-pub fn explain(bundle: &Bundle, asked: &Asked) -> (Plan, Vec<Look>) {
+pub fn explain<'b>(bundle: &'b Bundle, asked: &Asked) -> (Plan<'b>, Vec<Look>) {
     let user = bundle.identity.user.as_ref();
     let metadata = match (&asked.claims, user) {
-        (Some(claims), Some(rule)) => BTreeMap::from([(rule.namespace.as_str(), json!({ rule.key.as_str(): claims }))]),
-        _ => BTreeMap::new(),
+        (Some(claims), Some(rule)) => json!({ rule.namespace.as_str(): { rule.key.as_str(): claims } }),
+        _ => json!({}),
     };
     let message = message(bundle, asked);
     let body = message.as_deref().or(asked.body.as_deref().map(str::as_bytes));
@@ -74,11 +74,11 @@ pub fn explain(bundle: &Bundle, asked: &Asked) -> (Plan, Vec<Look>) {
         body: body.map_or(Given::Nothing, Given::Bytes),
         size: body.map(|body| body.len() as u64),
         principal: &asked.workload,
-        metadata,
+        metadata: (&metadata).into(),
     };
     let pseudonyms = Pseudonyms::for_cases();
     let now = asked.now.unwrap_or(DEFAULT_NOW);
-    let context = Context { now, receipt: "case".to_owned(), trace_id: None, pseudonyms: &pseudonyms };
+    let context = Context { now, receipt: Id::default(), trace_id: None, pseudonyms: &pseudonyms };
     let mut trail = Vec::new();
     let plan = plan_with(bundle, &Facts::read(told), &context, &mut trail);
     (plan, trail)
@@ -100,7 +100,7 @@ fn message(bundle: &Bundle, asked: &Asked) -> Option<Vec<u8>> {
 const DEFAULT_NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// Runs one case.
-pub fn check<'c>(bundle: &Bundle, case: &'c Case) -> Checked<'c> {
+pub fn check<'c>(bundle: &'c Bundle, case: &'c Case) -> Checked<'c> {
     let (plan, looks) = explain(bundle, &case.asked);
     let found = &plan.summary;
     let mut differences = Vec::new();
@@ -114,7 +114,7 @@ pub fn check<'c>(bundle: &Bundle, case: &'c Case) -> Checked<'c> {
         differ("reason", reason.code(), found.reason.code());
     }
     if let Some(action) = &case.expect.action {
-        differ("action", action, &found.action);
+        differ("action", action, found.action);
     }
     if let Some(mode) = case.expect.mode {
         differ("mode", mode.as_str(), found.mode.as_str());
@@ -126,9 +126,9 @@ pub fn check<'c>(bundle: &Bundle, case: &'c Case) -> Checked<'c> {
 /// What the cases touch: an action by being asked for, a contract by granting, a condition by holding and by not holding, a
 /// guardrail by being about a call.
 pub fn coverage(bundle: &Bundle, checked: &[Checked<'_>]) -> Coverage {
-    let actions: BTreeSet<&str> = checked.iter().map(|one| one.plan.summary.action.as_str()).collect();
-    let contracts: BTreeSet<&str> =
-        checked.iter().flat_map(|one| one.plan.record.contracts.iter().map(String::as_str)).collect();
+    let actions: BTreeSet<&str> = checked.iter().map(|one| one.plan.summary.action).collect();
+    let granting: Vec<_> = checked.iter().flat_map(|one| one.plan.decision().contracts).collect();
+    let contracts: BTreeSet<&str> = granting.iter().map(String::as_str).collect();
     let untouched = |name: &&str, touched: &BTreeSet<&str>| !touched.contains(name);
     let all_actions: Vec<_> = bundle.catalog.actions().map(|(_, action)| action.name.as_str()).collect();
     let all_contracts: Vec<_> = bundle.contracts.iter().map(|contract| contract.name.as_str()).collect();

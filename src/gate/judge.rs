@@ -11,7 +11,7 @@ mod guardrails;
 mod operations;
 mod values;
 
-use std::collections::BTreeSet;
+use std::fmt::Display;
 
 use jiff::Timestamp;
 use operations::Judging;
@@ -46,14 +46,14 @@ pub struct Ruling<'b> {
     pub purpose: Option<Purpose>,
     /// The purpose of a contract that covers it and holds. The caller's own words do not go further than here.
     pub granted_for: Option<&'b Purpose>,
-    /// The contracts that cover the parties, by name.
-    pub contracts: BTreeSet<&'b Name>,
+    /// The contracts that cover the parties, sorted, each once.
+    pub contracts: Vec<&'b Name>,
     /// What may be kept.
     pub retain: Retain,
     /// What the user must prove, where that is the reason.
     pub challenge: Option<&'b Assurance>,
-    /// The exceptions that hold for this call.
-    pub overrides: BTreeSet<&'b Name>,
+    /// The exceptions that hold for this call, sorted, each once.
+    pub overrides: Vec<&'b Name>,
     /// Fields of the body that pass without being named.
     pub unnamed_fields: u32,
     /// The rules that are against the call.
@@ -83,10 +83,10 @@ pub(super) fn judge<'b>(bundle: &'b Bundle, facts: &Facts<'_>, now: Timestamp, t
         route: None,
         purpose: None,
         granted_for: None,
-        contracts: BTreeSet::new(),
+        contracts: Vec::new(),
         retain: Retain::default(),
         challenge: None,
-        overrides: BTreeSet::new(),
+        overrides: Vec::new(),
         unnamed_fields: 0,
         against: Vec::new(),
         unmapped: false,
@@ -134,6 +134,13 @@ fn object<'b>(
     }
 }
 
+/// Adds a name to those that are sorted and stand there once.
+fn add_name<'b>(names: &mut Vec<&'b Name>, name: &'b Name) {
+    if let Err(place) = names.binary_search(&name) {
+        names.insert(place, name);
+    }
+}
+
 fn is_on_trial(service: &Service) -> bool {
     service.mode == Some(Mode::Observe)
 }
@@ -148,12 +155,21 @@ struct Objections {
 
 impl Objections {
     /// Notes what came of a rule, and keeps the objection if there is one. What is malformed is never on trial.
-    fn add(&mut self, reason: Option<Reason>, rule: &str, trail: &mut impl Trail, looked_at: impl FnOnce() -> String) {
+    /// The rule's text is made only where somebody wants it.
+    fn add(
+        &mut self,
+        reason: Option<Reason>,
+        rule: &dyn Display,
+        trail: &mut impl Trail,
+        looked_at: impl FnOnce() -> String,
+    ) {
         trail.note(|| match reason {
-            Some(reason) => Look::new(rule, Outcome::Fails, format!("{}: {}", reason.code(), reason.detail())),
-            None => Look::new(rule, Outcome::Holds, looked_at()),
+            Some(reason) => {
+                Look::new(rule.to_string(), Outcome::Fails, format!("{}: {}", reason.code(), reason.detail()))
+            }
+            None => Look::new(rule.to_string(), Outcome::Holds, looked_at()),
         });
-        self.against.extend(reason.map(|reason| (rule.to_owned(), reason)));
+        self.against.extend(reason.map(|reason| (rule.to_string(), reason)));
         self.list.extend(reason.map(|reason| Objection { reason, relaxed: self.on_trial && !reason.is_malformed() }));
     }
 
@@ -161,7 +177,7 @@ impl Objections {
     fn add_firm(
         &mut self,
         reason: Option<Reason>,
-        rule: &str,
+        rule: &dyn Display,
         trail: &mut impl Trail,
         looked_at: impl FnOnce() -> String,
     ) {

@@ -5,74 +5,88 @@
 //! us, so the known names are always listed, seen or not, in the spelling with underscores too (some servers read both as
 //! one). No name is both set and taken out: Envoy would take it out.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 
 use super::{Ruling, Summary};
 use crate::bundle::Bundle;
 use crate::facts::{Facts, same_to_many};
+use crate::terms::header::{ENVOYS, OURS, PURPOSE};
 use crate::verdict::Obligations;
 
-const PURPOSE: &str = "tollgate-purpose";
-/// The headers of our own family that exist or will.
-const OURS: [&str; 5] = ["tollgate-action", PURPOSE, "tollgate-receipt", "tollgate-tier", "tollgate-view"];
-/// Headers with which a client could make Envoy's own words up. Envoy writes each of them only after us.
-const ENVOYS: [&str; 3] = ["x-envoy-auth-failure-mode-allowed", "x-envoy-decorator-operation", "x-envoy-original-path"];
-/// Headers in which some frameworks look for another path than the one that was judged.
-const OTHER_PATHS: [&str; 3] = ["x-original-uri", "x-original-url", "x-rewrite-url"];
-
-pub(super) fn of(bundle: &Bundle, facts: &Facts<'_>, ruling: &Ruling<'_>, summary: &Summary) -> Obligations {
+pub(super) fn of<'b>(
+    bundle: &'b Bundle,
+    facts: &Facts<'_>,
+    ruling: &Ruling<'b>,
+    summary: &Summary<'b>,
+) -> Obligations<'b> {
     let set_headers = asserted(bundle, ruling, summary);
-    let mut remove: BTreeSet<String> = BTreeSet::new();
-    let mut forbid = |name: &str| {
-        remove.insert(name.to_owned());
-        remove.insert(name.replace('-', "_"));
+    let mutations = || ruling.actions.iter().map(|action| &action.mutations);
+    let needless = || mutations().flat_map(|mutations| &mutations.remove_headers).map(String::as_str);
+    let always = || bundle.always_removed.iter().map(String::as_str);
+    let mut remove_headers = Vec::with_capacity(always().count() + 2 * needless().count());
+    let mut remove = |name: Cow<'b, str>| {
+        // Envoy sets before it removes.
+        if !set_headers.iter().any(|(set, _)| *set == name) && !remove_headers.contains(&name) {
+            remove_headers.push(name);
+        }
     };
-    OURS.iter().chain(&ENVOYS).chain(&OTHER_PATHS).copied().chain(bundle.identity.headers()).for_each(&mut forbid);
-    let needless = ruling.actions.iter().flat_map(|action| &action.mutations.remove_headers);
-    needless.map(String::as_str).for_each(&mut forbid);
-    let is_twin = |seen: &&str| remove.iter().any(|name| same_to_many(seen, name));
-    let seen: Vec<_> =
-        facts.headers.names().filter(|seen| is_of_our_family(seen) || is_twin(seen)).map(str::to_owned).collect();
-    remove.extend(seen);
-    for (name, _) in &set_headers {
-        remove.remove(name);
+    always().for_each(|name| remove(Cow::Borrowed(name)));
+    for name in needless() {
+        remove(Cow::Borrowed(name));
+        if name.contains('-') {
+            remove(Cow::Owned(name.replace('-', "_")));
+        }
     }
-    let mut set_response_headers = vec![("tollgate-receipt".to_owned(), summary.receipt.clone())];
+    // What is spelled with dashes alone or with underscores alone is named already.
+    let is_mixed_twin =
+        |seen: &str| seen.contains('_') && always().chain(needless()).any(|name| same_to_many(seen, name));
+    let seen = facts.headers.names().filter(|seen| is_of_our_family(seen) || is_mixed_twin(seen));
+    seen.for_each(|name| remove(Cow::Owned(name.to_owned())));
+    let mut set_response_headers = vec![("tollgate-receipt", receipt(summary))];
     if ruling.retain.no_store {
-        set_response_headers.push(("cache-control".to_owned(), "no-store".to_owned()));
+        set_response_headers.push(("cache-control", Cow::Borrowed("no-store")));
     }
-    let all = || ruling.actions.iter().map(|action| &action.mutations);
     Obligations {
         set_headers,
-        remove_headers: remove.into_iter().collect(),
+        remove_headers,
         set_response_headers,
-        set_query: all().flat_map(|mutations| mutations.set_query.clone()).collect(),
-        remove_query: all().flat_map(|mutations| mutations.remove_query.clone()).collect(),
+        set_query: mutations().flat_map(|mutations| &mutations.set_query).collect(),
+        remove_query: mutations().flat_map(|mutations| &mutations.remove_query).map(String::as_str).collect(),
     }
+}
+
+fn receipt<'b>(summary: &Summary<'b>) -> Cow<'b, str> {
+    Cow::Owned(summary.receipt.as_str().to_owned())
 }
 
 /// Headers that only we or Envoy write, and that came with the request. A purpose is the caller's to declare; and behind another
 /// Tollgate some of ours are there by right, so this is worth a look and no reason to refuse.
 pub(super) fn forged(facts: &Facts<'_>) -> Vec<String> {
-    let ours = OURS.iter().filter(|name| **name != PURPOSE);
-    let names = ours.chain(&ENVOYS).flat_map(|name| [(*name).to_owned(), name.replace('-', "_")]);
-    names.filter(|name| facts.headers.value(name).is_some()).collect()
+    let is_ours = |seen: &str| {
+        OURS.iter()
+            .filter(|name| **name != PURPOSE)
+            .chain(&ENVOYS)
+            .any(|name| seen == *name || (!seen.contains('-') && same_to_many(seen, name)))
+    };
+    let may_be = |seen: &&str| seen.starts_with("tollgate") || seen.starts_with('x');
+    facts.headers.names().filter(may_be).filter(|seen| is_ours(seen)).map(str::to_owned).collect()
 }
 
 /// The headers that we vouch for: the receipt, the action, its tier, and what was proven about the caller.
-fn asserted(bundle: &Bundle, ruling: &Ruling<'_>, summary: &Summary) -> Vec<(String, String)> {
-    let mut set = vec![("tollgate-receipt".to_owned(), summary.receipt.clone())];
+fn asserted<'b>(bundle: &'b Bundle, ruling: &Ruling<'b>, summary: &Summary<'b>) -> Vec<(&'b str, Cow<'b, str>)> {
+    let mut set = Vec::with_capacity(5);
+    set.push(("tollgate-receipt", receipt(summary)));
     if !summary.action.is_empty() {
-        set.push(("tollgate-action".to_owned(), summary.action.clone()));
-        set.push(("tollgate-tier".to_owned(), summary.tier.to_owned()));
+        set.push(("tollgate-action", summary.action.into()));
+        set.push(("tollgate-tier", summary.tier.into()));
     }
     if let (Some(name), Some(purpose)) =
         (&bundle.identity.purpose_header, ruling.granted_for.and(ruling.purpose.as_ref()))
     {
-        set.push((name.clone(), purpose.to_string()));
+        set.push((name, purpose.to_string().into()));
     }
     if let (Some(rule), Some(channel)) = (&bundle.identity.channel, &ruling.caller.channel.name) {
-        set.push((rule.header.clone(), channel.clone()));
+        set.push((&rule.header, channel.clone().into()));
     }
     set
 }

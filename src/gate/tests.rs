@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::bundle::{self, SourceFile};
-use crate::facts::Told;
+use crate::facts::{Metadata, Told};
 
 const GROUND: &str = r#"
 apiVersion: tollgate.dev/v1alpha1
@@ -85,12 +85,9 @@ impl<'a> Ask<'a> {
         Self { method: "POST", ..Self::get(path) }
     }
 
-    fn plan(&self, bundle: &Bundle) -> Plan {
-        let metadata = if self.claims.is_null() {
-            BTreeMap::new()
-        } else {
-            BTreeMap::from([("jwt", json!({ "claims": self.claims }))])
-        };
+    fn plan<'b>(&self, bundle: &'b Bundle) -> Plan<'b> {
+        let given = json!({ "jwt": { "claims": self.claims } });
+        let metadata = if self.claims.is_null() { Metadata::Null } else { Metadata::from(&given) };
         let told = Told {
             method: self.method,
             host: "a.example",
@@ -102,7 +99,11 @@ impl<'a> Ask<'a> {
         };
         let pseudonyms = Pseudonyms::for_cases();
         let now = Timestamp::constant(1_000_000, 0);
-        plan(bundle, &Facts::read(told), &Context { now, receipt: "r".into(), trace_id: None, pseudonyms: &pseudonyms })
+        plan(
+            bundle,
+            &Facts::read(told),
+            &Context { now, receipt: Id::default(), trace_id: None, pseudonyms: &pseudonyms },
+        )
     }
 
     fn reason(&self, bundle: &Bundle) -> Reason {
@@ -128,8 +129,9 @@ fn a_record_names_no_more_contracts_than_the_ledger_takes() {
         (0..40).map(|n| contract(&format!("c{n}"), who, "purposes: [support]\nactions: { order.read: }")).collect();
     let mut parts = vec![GROUND, SERVICE];
     parts.extend(many.iter().map(String::as_str));
-    let plan = Ask::get("/orders/7").plan(&load(&parts));
-    assert_eq!((plan.summary.reason, plan.record.contracts.len()), (Reason::Granted, 32));
+    let bundle = load(&parts);
+    let plan = Ask::get("/orders/7").plan(&bundle);
+    assert_eq!((plan.summary.reason, plan.decision().contracts.len()), (Reason::Granted, 32));
 }
 
 #[test]
@@ -163,7 +165,7 @@ fn parties_may_be_covered_by_one_contract_or_by_several() {
     let delegated = || Ask { claims: claims.clone(), ..Ask::get("/orders/7") };
     assert_eq!(delegated().reason(&both), Reason::ContractNone);
     let all = load(&[GROUND, SERVICE, &machine, &person, &bot]);
-    assert_eq!(delegated().plan(&all).record.contracts, ["bot", "machine", "person"]);
+    assert_eq!(delegated().plan(&all).decision().contracts, ["bot", "machine", "person"]);
     assert_eq!(Ask::get("/orders/7").reason(&load(&[GROUND, SERVICE, &machine])), Reason::ContractNone);
 }
 
@@ -205,8 +207,8 @@ fn an_assured_sign_in_is_strong_and_recent_and_known() {
 
 #[test]
 fn a_challenge_is_not_shown_to_those_who_have_no_contract() {
-    let plan =
-        Ask { workload: "spiffe://d/other", claims: signed_in("pwd", 0), ..Ask::post("/wipe") }.plan(&standard());
+    let bundle = standard();
+    let plan = Ask { workload: "spiffe://d/other", claims: signed_in("pwd", 0), ..Ask::post("/wipe") }.plan(&bundle);
     assert_eq!(plan.summary.reason, Reason::ContractNone);
     assert!(plan.challenge.is_none());
 }
@@ -224,7 +226,7 @@ fn a_purpose_is_declared_by_the_call_or_the_only_one() {
         Ask { claims: Value::Null, headers, ..Ask::get(path) }.plan(&bundle)
     };
     assert_eq!(plan("/count?n=1", None).summary.reason, Reason::PurposeUndeclared);
-    assert_eq!(plan("/count?n=1", Some("support")).record.purpose, "support");
+    assert_eq!(plan("/count?n=1", Some("support")).decision().purpose, "support");
     assert_eq!(plan("/count?n=1", Some("analytics.reporting")).summary.reason, Reason::Granted);
     assert_eq!(plan("/count?n=1", Some("marketing")).summary.reason, Reason::ContractPurpose);
     assert_eq!(plan("/count?n=1", Some("support,analytics")).summary.reason, Reason::PurposeUndeclared);
@@ -251,7 +253,7 @@ fn limits_of_the_action_and_of_the_contract_both_hold() {
         "purposes: [support]\nactions: { order.count: { limit: { n: 50 } } }",
     );
     let both = load(&[GROUND, SERVICE, &desk(), &more]);
-    assert_eq!(Ask::get("/count?n=50").plan(&both).record.contracts, ["more"]);
+    assert_eq!(Ask::get("/count?n=50").plan(&both).decision().contracts, ["more"]);
     assert_eq!(Ask::get("/count?n=51").reason(&both), Reason::LimitExceeded);
 }
 
@@ -368,15 +370,15 @@ fn what_we_assert_is_set_and_what_we_do_not_is_taken_out() {
         ("authorization", "t"),
     ];
     let plan = Ask { headers, ..Ask::get("/orders/7") }.plan(&bundle);
-    assert_eq!(plan.record.forged_headers, ["tollgate_action", "tollgate-tier"]);
+    assert_eq!(plan.decision().forged_headers, ["tollgate-tier", "tollgate_action"]);
     let Settled::Pass(passage) = settle(plan, Recorded::Yes) else { panic!("granted") };
     let obligations = passage.obligations();
-    let set: BTreeMap<_, _> =
-        obligations.set_headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let nil = Id::default();
+    let set: BTreeMap<_, _> = obligations.set_headers.iter().map(|(name, value)| (*name, value.as_ref())).collect();
     assert_eq!(
         set,
         BTreeMap::from([
-            ("tollgate-receipt", "r"),
+            ("tollgate-receipt", nil.as_str()),
             ("tollgate-action", "order.read"),
             ("tollgate-tier", "personal"),
             ("tollgate-purpose", "support")
@@ -395,10 +397,10 @@ fn what_we_assert_is_set_and_what_we_do_not_is_taken_out() {
         assert!(obligations.remove_headers.iter().any(|one| one == name), "{name}");
     }
     assert!(
-        obligations.remove_headers.iter().all(|name| !set.contains_key(name.as_str())),
+        obligations.remove_headers.iter().all(|name| !set.contains_key(name.as_ref())),
         "Envoy would take it out again"
     );
-    assert!(obligations.set_response_headers.contains(&("cache-control".into(), "no-store".into())));
+    assert!(obligations.set_response_headers.contains(&("cache-control", "no-store".into())));
 }
 
 #[test]
@@ -422,8 +424,8 @@ fn nothing_personal_stands_in_a_record() {
     let claims = json!({ "sub": "ada@example.com", "roles": ["agent"], "act": { "sub": "bot-of-ada" } });
     let plan = Ask { claims, headers: vec![("cookie", "secret")], ..Ask::get("/orders/4711?email=ada@example.com") }
         .plan(&bundle);
-    let bytes = crate::receipt::encode(&plan.record);
-    let seen = format!("{} {:?} {:?}", String::from_utf8_lossy(&bytes), plan.record, plan.summary);
+    let bytes = &plan.record;
+    let seen = format!("{} {:?} {:?}", String::from_utf8_lossy(bytes), plan.decision(), plan.summary);
     for personal in ["ada", "4711", "secret", "bot-of", "email"] {
         assert!(!seen.contains(personal), "{personal} in {seen}");
     }
@@ -459,12 +461,13 @@ proptest! {
     fn nothing_unparsed_or_uncovered_is_granted((method, path, workload, role, headers) in arbitrary_ask()) {
         let claims = role.map_or(Value::Null, |role| json!({ "sub": "ada", "roles": [role] }));
         let ask = Ask { method: &method, path: &path, workload: &workload, claims, headers: headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect() };
-        let with = ask.plan(&standard());
+        let (bundle, bare) = (standard(), load(&[GROUND, SERVICE]));
+        let with = ask.plan(&bundle);
         if with.passes {
-            prop_assert!(!with.summary.action.is_empty() && !with.record.contracts.is_empty());
+            prop_assert!(!with.summary.action.is_empty() && !with.decision().contracts.is_empty());
         }
         // Without a contract nothing is: taking contracts away never adds an allow.
-        let without = ask.plan(&load(&[GROUND, SERVICE]));
+        let without = ask.plan(&bare);
         prop_assert!(!without.passes);
     }
 }

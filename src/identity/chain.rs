@@ -3,8 +3,7 @@
 //! The outermost actor is the one that acts; those inside acted before. All of them stand behind the call here, so all must
 //! be covered: that is stricter than the RFC, which leaves the earlier ones as information.
 
-use serde_json::Value;
-
+use crate::facts::Metadata;
 use crate::secret::Secret;
 use crate::terms::AgentId;
 
@@ -14,7 +13,7 @@ const MAX_DEPTH: usize = 8;
 pub(super) const MAX_ID: usize = 256;
 
 /// The actors, the one that acts first.
-pub(super) fn read(actor: Option<&Value>) -> Result<Vec<AgentId>, &'static str> {
+pub(super) fn read(actor: Option<&Metadata<'_>>) -> Result<Vec<AgentId>, &'static str> {
     let mut agents = Vec::new();
     let mut next = actor;
     while let Some(actor) = next {
@@ -28,8 +27,8 @@ pub(super) fn read(actor: Option<&Value>) -> Result<Vec<AgentId>, &'static str> 
 }
 
 /// An id that can be compared: text, not empty, without blanks at its ends or controls in it.
-pub(super) fn read_id(value: Option<&Value>) -> Option<String> {
-    let text = value?.as_str()?;
+pub(super) fn read_id(value: Option<&Metadata<'_>>) -> Option<String> {
+    let text = value?.text()?;
     let sound = !text.is_empty() && text.len() <= MAX_ID && text.trim() == text && !text.chars().any(char::is_control);
     sound.then(|| text.to_owned())
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::facts::Told;
+use crate::facts::{Metadata, Told};
 use crate::terms::Tier;
 
 fn identity() -> Identity {
@@ -37,12 +37,10 @@ fn identity() -> Identity {
 #[expect(clippy::needless_pass_by_value, reason = "calls read better")]
 fn caller(principal: &str, headers: &[(&str, &str)], claims: Value) -> Caller {
     let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
-    let metadata =
-        if claims.is_null() { BTreeMap::new() } else { BTreeMap::from([("jwt", json!({ "claims": claims }))]) };
+    let given = json!({ "jwt": { "claims": claims } });
+    let metadata = if claims.is_null() { Metadata::Null } else { Metadata::from(&given) };
     identity().read(&Facts::read(Told { principal, headers, metadata, ..Told::default() }))
 }
-
-use std::collections::BTreeMap;
 
 use serde_json::Value;
 

@@ -3,11 +3,8 @@
 //! Signature, audience and expiry are the proxy's work; a header is never read. A claim that is there in a form that is not
 //! its own makes the whole proof broken, because a rule about it could not be trusted either way.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-
 use super::{Declared, Proof, chain};
+use crate::facts::Metadata;
 use crate::secret::Secret;
 use crate::terms::{AgentId, Pointer, Role, UserId};
 
@@ -57,19 +54,19 @@ pub struct User {
 const MAX_ROLES: usize = 256;
 
 impl UserRule {
-    pub(super) fn read(&self, metadata: &BTreeMap<&str, Value>) -> Proof<User> {
-        let Some(claims) = metadata.get(self.namespace.as_str()).and_then(|space| space.get(&self.key)) else {
+    pub(super) fn read(&self, metadata: &Metadata<'_>) -> Proof<User> {
+        let Some(claims) = metadata.get(&self.namespace).and_then(|space| space.get(&self.key)) else {
             return Proof::Absent;
         };
         self.read_claims(claims).map_or_else(Proof::Broken, Proof::Proven)
     }
 
-    fn read_claims(&self, claims: &Value) -> Result<User, &'static str> {
-        if !claims.is_object() {
+    fn read_claims(&self, claims: &Metadata<'_>) -> Result<User, &'static str> {
+        if !matches!(claims, Metadata::Object(_)) {
             return Err("the token's payload is no object");
         }
-        let claim = |at: &Option<Pointer>| at.as_ref().and_then(|at| claims.pointer(at.as_str()));
-        let id = chain::read_id(claims.pointer(self.id.as_str())).ok_or("the token has no usable user id")?;
+        let claim = |at: &Option<Pointer>| at.as_ref().and_then(|at| claims.at(at));
+        let id = chain::read_id(claims.at(&self.id)).ok_or("the token has no usable user id")?;
         Ok(User {
             id: Secret::new(id),
             roles: claim(&self.roles).map_or(Ok(Vec::new()), read_roles)?,
@@ -83,20 +80,21 @@ impl UserRule {
     }
 }
 
-fn read_roles(value: &Value) -> Result<Vec<Role>, &'static str> {
-    let list = value.as_array().filter(|list| list.len() <= MAX_ROLES).ok_or("the token's roles are no list")?;
-    let role = |one: &Value| one.as_str().map(|text| Role(text.to_owned())).ok_or("a role of the token is no text");
+fn read_roles(value: &Metadata<'_>) -> Result<Vec<Role>, &'static str> {
+    let list = value.list().filter(|list| list.len() <= MAX_ROLES).ok_or("the token's roles are no list")?;
+    let role =
+        |one: &Metadata<'_>| one.text().map(|text| Role(text.to_owned())).ok_or("a role of the token is no text");
     list.iter().map(role).collect()
 }
 
-fn read_text(value: &Value) -> Result<String, &'static str> {
-    value.as_str().map(str::to_owned).ok_or("a claim of the token is no text")
+fn read_text(value: &Metadata<'_>) -> Result<String, &'static str> {
+    value.text().map(str::to_owned).ok_or("a claim of the token is no text")
 }
 
 /// Metadata has only doubles. A whole one below 2^53 is exact; anything else was no time in seconds.
 #[expect(clippy::cast_possible_truncation, reason = "the value is whole and below 2^53")]
-fn read_seconds(value: &Value) -> Result<i64, &'static str> {
+fn read_seconds(value: &Metadata<'_>) -> Result<i64, &'static str> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    let seconds = value.as_f64().filter(|seconds| seconds.fract() == 0.0 && (0.0..EXACT).contains(seconds));
+    let seconds = value.number().filter(|seconds| seconds.fract() == 0.0 && (0.0..EXACT).contains(seconds));
     seconds.map(|seconds| seconds as i64).ok_or("the token's sign-in time is no time in seconds")
 }

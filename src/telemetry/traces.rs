@@ -35,7 +35,7 @@ pub struct TraceParent {
 #[derive(Debug)]
 pub struct Span<'a> {
     /// What was decided; nothing where no decision could be made.
-    pub summary: Option<&'a Summary>,
+    pub summary: Option<&'a Summary<'a>>,
     /// Who asked, if it is in a trace.
     pub parent: Option<TraceParent>,
     /// When the check began.
@@ -97,13 +97,13 @@ fn attributes(span: &Span<'_>) -> Vec<KeyValue> {
         return vec![KeyValue::new("tollgate.verdict", Verdict::Error.as_str())];
     };
     vec![
-        KeyValue::new("tollgate.action", summary.action.clone()),
+        KeyValue::new("tollgate.action", summary.action.to_owned()),
         KeyValue::new("tollgate.tier", summary.tier),
         KeyValue::new("tollgate.verdict", summary.verdict.as_str()),
         KeyValue::new("tollgate.reason", summary.reason.code()),
         KeyValue::new("tollgate.mode", summary.mode.as_str()),
-        KeyValue::new("tollgate.bundle", summary.bundle.clone()),
-        KeyValue::new("tollgate.receipt", summary.receipt.clone()),
+        KeyValue::new("tollgate.bundle", summary.bundle.to_owned()),
+        KeyValue::new("tollgate.receipt", summary.receipt.as_str().to_owned()),
     ]
 }
 

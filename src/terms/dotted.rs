@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::InvalidTerm;
 use super::name::is_word;
@@ -15,7 +16,7 @@ macro_rules! dotted {
     ($(#[$meta:meta])* $name:ident, $what:literal, $example:literal) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The name as it is written.
@@ -25,7 +26,7 @@ macro_rules! dotted {
 
             /// Whether `other` is this one or a part of it: `user` covers `user.contact`, not `users`.
             pub fn covers(&self, other: &Self) -> bool {
-                other.0.strip_prefix(&self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                other.0.strip_prefix(&*self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             }
         }
 
@@ -34,7 +35,7 @@ macro_rules! dotted {
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 if text.len() <= MAX && text.split('.').all(|word| is_word(word, &['_'])) {
-                    return Ok(Self(text.to_owned()));
+                    return Ok(Self(text.into()));
                 }
                 Err(InvalidTerm(format!(
                     concat!("`{}` is not ", $what, ": lower-case words with dots between them, such as `", $example, "`"),

@@ -1,5 +1,6 @@
 //! JSON Pointers (RFC 6901): where in a document something stands.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -16,11 +17,14 @@ impl Pointer {
     }
 
     /// The keys on the way, decoded.
-    pub fn keys(&self) -> impl Iterator<Item = String> {
-        self.0.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~"))
+    pub fn keys(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.0.split('/').skip(1).map(|key| match key.contains('~') {
+            true => key.replace("~1", "/").replace("~0", "~").into(),
+            false => key.into(),
+        })
     }
 
-    /// The pointer as it is written, which is what `serde_json::Value::pointer` takes.
+    /// The pointer as it is written.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -58,6 +58,7 @@ macro_rules! reasons {
 reasons! {
     // What Tollgate was asked is not whole. Nothing can be judged.
     RequestIncomplete = "request.incomplete", Error, "the proxy asked about a request without describing it";
+    CheckMalformed = "check.malformed", Error, "what the proxy asked cannot be read";
     BundleNone = "bundle.none", Error, "no policies are in force yet";
     DeadlineExceeded = "deadline.exceeded", Error, "the decision could not be made in time";
     Internal = "internal", Error, "the decision failed";

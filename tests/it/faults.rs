@@ -1,5 +1,7 @@
 //! What goes wrong, and that it never becomes an allow.
 
+use envoy_types::ext_authz::v3::pb::CheckResponse;
+use prost::Message as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -78,7 +80,7 @@ fn service_without_a_disk(folder: &tempfile::TempDir) -> (tollgate::ext_authz::S
     let (ledger, writer) = tollgate::ledger::open(&tollgate::ledger::Config::new(folder.path())).unwrap();
     let files = tollgate::sources::read(&crate::support::shipped()).unwrap();
     let bundle = tollgate::bundle::load(&files).unwrap().bundle;
-    let pseudonyms = tollgate::receipt::Pseudonyms::try_new(vec![7; 32]).unwrap();
+    let pseudonyms = tollgate::receipt::Pseudonyms::try_new(&[7; 32]).unwrap();
     let bundles = tollgate::sources::Bundles::fixed(bundle);
     let checkpoint = tollgate::checkpoint::Checkpoint::new(bundles, ledger, pseudonyms, Arc::new(System));
     let config = tollgate::ext_authz::Config {
@@ -90,12 +92,12 @@ fn service_without_a_disk(folder: &tempfile::TempDir) -> (tollgate::ext_authz::S
 }
 
 async fn answer(service: &tollgate::ext_authz::Service, ask: Ask, timeout: Option<&str>) -> Seen {
-    let mut request = tonic::Request::new(ask.to_wire());
+    let mut metadata = tonic::metadata::MetadataMap::new();
     if let Some(timeout) = timeout {
-        request.metadata_mut().insert("grpc-timeout", timeout.parse().unwrap());
+        metadata.insert("grpc-timeout", timeout.parse().unwrap());
     }
-    let answer = envoy_types::ext_authz::v3::pb::Authorization::check(service, request).await;
-    seen(&answer.map(tonic::Response::into_inner))
+    let answer = service.check(ask.to_wire().encode_to_vec().into(), &metadata).await;
+    seen(&answer.map(|bytes| CheckResponse::decode(&bytes[..]).unwrap()))
 }
 
 #[tokio::test]

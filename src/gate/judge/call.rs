@@ -1,7 +1,5 @@
 //! One operation and the rules that could be against it.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use super::{Objection, Objections, Ruling, is_on_trial};
@@ -55,7 +53,7 @@ impl<'a, 'b> Call<'a, 'b> {
         let for_anyone = || self.bundle.contracts.granting(self.id).any(|contract| matches!(contract.who, Who::Anyone));
         if !ruling.caller.is_known() && (demands.known_caller || !for_anyone()) {
             // Whoever is nobody learns nothing of what is in the catalogue: this is what is said of an unmapped path, too.
-            objections.add(Some(Reason::CallerUnknown), "a known caller", trail, String::new);
+            objections.add(Some(Reason::CallerUnknown), &"a known caller", trail, String::new);
             if !on_trial {
                 ruling.against.append(&mut objections.against);
                 return objections.list;
@@ -88,11 +86,11 @@ impl<'a, 'b> Call<'a, 'b> {
     fn weigh_inputs(&self, objections: &mut Objections, trail: &mut impl Trail) {
         let count = || format!("{} declared", self.route.inputs.len());
         match &self.inputs {
-            Err(reason) => objections.add(Some(*reason), "inputs", trail, count),
+            Err(reason) => objections.add(Some(*reason), &"inputs", trail, count),
             Ok(inputs) => {
-                objections.add(None, "inputs", trail, count);
+                objections.add(None, &"inputs", trail, count);
                 let limits = self.action.limits.iter().try_for_each(|limit| limit.check(inputs));
-                objections.add(limits.err(), "limits of the action", trail, || super::join(&self.action.limits));
+                objections.add(limits.err(), &"limits of the action", trail, || super::join(&self.action.limits));
             }
         }
     }
@@ -105,8 +103,9 @@ impl<'a, 'b> Call<'a, 'b> {
             Declared::Nothing => {
                 let granting = self.bundle.contracts.granting(self.id);
                 let about = granting.filter(|contract| contract.who.covers(caller).is_some());
-                let only: Option<BTreeSet<_>> = about.map(Contract::only_purpose).collect();
-                only.filter(|only| only.len() == 1).and_then(|only| only.first().map(|purpose| (*purpose).clone()))
+                let mut only = about.map(Contract::only_purpose);
+                let first = only.next().flatten();
+                first.filter(|first| only.all(|one| one == Some(first))).cloned()
             }
         };
     }

@@ -1,7 +1,7 @@
 //! Contracts against one operation: everyone behind the call must be covered by one whose grant holds.
 
 use super::call::Call;
-use super::{Objection, Objections, Ruling};
+use super::{Objection, Objections, Ruling, add_name};
 use crate::catalog::Parsed;
 use crate::contract::{Contract, InForce, Parties};
 use crate::gate::trail::{About, Look, Outcome, Trail};
@@ -31,10 +31,12 @@ impl<'b> Call<'_, 'b> {
                         Look::new(rule(), Outcome::Holds, format!("it covers {covers}"))
                     });
                     covered = covered.and(parties);
-                    ruling.contracts.insert(&contract.name);
+                    add_name(&mut ruling.contracts, &contract.name);
                     ruling.granted_for = ruling.granted_for.or(contract.purpose_for(self.purpose.as_ref()));
                     ruling.retain = ruling.retain.and(contract.retain);
-                    ruling.overrides.extend(grant.exception.map(|exception| &exception.name));
+                    if let Some(exception) = grant.exception {
+                        add_name(&mut ruling.overrides, &exception.name);
+                    }
                     ruling.unnamed_fields = ruling.unnamed_fields.max(unnamed);
                 }
                 Err(reason) => {

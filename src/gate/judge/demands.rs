@@ -1,5 +1,7 @@
 //! What the tier, the channel and guardrails demand of a call.
 
+use std::fmt::Display;
+
 use jiff::Timestamp;
 
 use super::call::Call;
@@ -22,10 +24,10 @@ impl<'b> Call<'_, 'b> {
         trail: &mut impl Trail,
     ) {
         let tier = self.action.tier;
-        self.weigh_required(demands, &format!("tier `{tier}`"), ruling, objections, trail);
+        self.weigh_required(demands, &format_args!("tier `{tier}`"), ruling, objections, trail);
         if let Some(ceiling) = ruling.caller.channel.ceiling {
             let above = (tier > ceiling).then_some(Reason::ChannelCeiling);
-            objections.add(above, &format!("the channel's ceiling is `{ceiling}`"), trail, || {
+            objections.add(above, &format_args!("the channel's ceiling is `{ceiling}`"), trail, || {
                 format!("the action's tier is `{tier}`")
             });
         }
@@ -35,18 +37,18 @@ impl<'b> Call<'_, 'b> {
     pub(super) fn weigh_required(
         &self,
         demands: &'b Demands,
-        rule: &str,
+        rule: &dyn Display,
         ruling: &mut Ruling<'b>,
         objections: &mut Objections,
         trail: &mut impl Trail,
     ) {
         if demands.known_caller {
             let unknown = (!ruling.caller.is_known()).then_some(Reason::CallerUnknown);
-            objections.add(unknown, &format!("{rule} demands a known caller"), trail, String::new);
+            objections.add(unknown, &format_args!("{rule} demands a known caller"), trail, String::new);
         }
         if demands.declared_purpose {
             let undeclared = self.purpose.is_none().then_some(Reason::PurposeUndeclared);
-            objections.add(undeclared, &format!("{rule} demands one declared purpose"), trail, || {
+            objections.add(undeclared, &format_args!("{rule} demands one declared purpose"), trail, || {
                 self.purpose.as_ref().map(ToString::to_string).unwrap_or_default()
             });
         }
@@ -58,7 +60,7 @@ impl<'b> Call<'_, 'b> {
     fn weigh_assurance(
         &self,
         assurance: &'b Assurance,
-        rule: &str,
+        rule: &dyn Display,
         ruling: &mut Ruling<'b>,
         objections: &mut Objections,
         trail: &mut impl Trail,
@@ -68,8 +70,9 @@ impl<'b> Call<'_, 'b> {
         if lacking.is_some() {
             ruling.challenge = Some(ruling.challenge.map_or(assurance, |other| stricter(other, assurance)));
         }
-        objections
-            .add(lacking, &format!("{rule} demands a strong, recent sign-in"), trail, || assurance.acr.join(" or "));
+        objections.add(lacking, &format_args!("{rule} demands a strong, recent sign-in"), trail, || {
+            assurance.acr.join(" or ")
+        });
     }
 }
 

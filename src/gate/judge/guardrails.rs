@@ -3,6 +3,8 @@
 //! A guardrail is never on trial with a service or a contract. It only adds objections, so that no guardrail ever makes an
 //! allow of a denial.
 
+use std::fmt::Display;
+
 use super::call::Call;
 use super::{Objections, Ruling};
 use crate::contract::{Fires, Guardrail, Then};
@@ -17,18 +19,22 @@ impl<'b> Call<'_, 'b> {
         trail: &mut impl Trail,
     ) {
         for guardrail in self.bundle.guardrails.about(self.id) {
-            let rule = format!("guardrail `{}`", guardrail.name);
+            let rule = format_args!("guardrail `{}`", guardrail.name);
             let fires = guardrail.fires(self.purpose.as_ref(), &self.values(&ruling.caller));
-            let about = About::Guardrail(guardrail.name.clone());
+            let about = || About::Guardrail(guardrail.name.clone());
             match &fires {
                 Fires::No => {
-                    trail.note(|| Look::new(rule, Outcome::Passes, "it is not about this call").about(about));
+                    trail.note(|| {
+                        Look::new(rule.to_string(), Outcome::Passes, "it is not about this call").about(about())
+                    });
                     continue;
                 }
-                Fires::Yes => trail.note(|| Look::new(&rule, Outcome::Holds, "it is about this call").about(about)),
+                Fires::Yes => {
+                    trail.note(|| Look::new(rule.to_string(), Outcome::Holds, "it is about this call").about(about()));
+                }
                 Fires::Unknown(name) => trail.note(|| {
                     let detail = format!("`{name}` is not known, so it is taken to be about this call");
-                    Look::new(&rule, Outcome::Holds, detail).about(about)
+                    Look::new(rule.to_string(), Outcome::Holds, detail).about(about())
                 }),
             }
             self.apply(guardrail, &rule, ruling, objections, trail);
@@ -38,7 +44,7 @@ impl<'b> Call<'_, 'b> {
     fn apply(
         &self,
         guardrail: &'b Guardrail,
-        rule: &str,
+        rule: &dyn Display,
         ruling: &mut Ruling<'b>,
         objections: &mut Objections,
         trail: &mut impl Trail,

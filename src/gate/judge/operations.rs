@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use super::call::Call;
-use super::{Objection, Ruling, is_on_trial};
+use super::{Objection, Ruling, add_name, is_on_trial};
 use crate::bundle::Bundle;
 use crate::catalog::{Content, Element, Endpoint, Match, Needs, Parsed};
 use crate::contract::{Contract, Parties};
@@ -122,7 +122,7 @@ impl<'b, T: Trail> Judging<'_, 'b, '_, T> {
             self.trail.note(|| {
                 Look::new(format!("contract `{}`", contract.name), Outcome::Holds, "it may do what is unmapped")
             });
-            self.ruling.contracts.insert(&contract.name);
+            add_name(&mut self.ruling.contracts, &contract.name);
             self.ruling.granted_for = self.ruling.granted_for.or(contract.purpose_for(purpose.as_ref()));
             self.ruling.retain = self.ruling.retain.and(contract.retain);
         }

@@ -167,8 +167,8 @@ impl Asked {
 fn verdict(bundle: &Bundle, facts: &Facts<'_>) -> (Reason, Mode, String, bool) {
     let pseudonyms = Pseudonyms::for_cases();
     let now = Timestamp::constant(1_000_000, 0);
-    let plan = plan(bundle, facts, &Context { now, receipt: "r".into(), trace_id: None, pseudonyms: &pseudonyms });
-    (plan.summary.reason, plan.summary.mode, plan.summary.action, plan.passes)
+    let plan = plan(bundle, facts, &Context { now, receipt: Id::default(), trace_id: None, pseudonyms: &pseudonyms });
+    (plan.summary.reason, plan.summary.mode, plan.summary.action.to_owned(), plan.passes)
 }
 
 proptest! {
