@@ -35,7 +35,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 pub use frame::MAX_RECORD_BYTES;
 use frame::{Frame, TooLarge};
 pub use metrics::Metrics;
-use queue::{Entry, Queue};
+use queue::{Entry, Hurry, Queue};
 pub use reader::{ReadError, read};
 pub use recovery::Recovery;
 use tail::Tail;
@@ -63,7 +63,8 @@ impl Config {
 /// What a caller waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// Nothing. The record may be lost, which is counted; a power failure may take those of the last second.
+    /// Nothing. The record may be lost, which is counted; a kill may take those of the last milliseconds, a power failure those
+    /// of the last second.
     Async,
     /// That the record is synced.
     BeforeAnswer,
@@ -146,8 +147,10 @@ pub fn open(config: &Config) -> Result<(Ledger, Writer), Error> {
     // A queue of nothing would refuse everything, and tokio panics where it cannot count.
     let (sender, receiver) = mpsc::channel(config.queue.clamp(1, Semaphore::MAX_PERMITS));
     let tail = Tail::new(config.dir.clone(), config.segment_bytes, next_sequence, metrics.clone());
-    let writer = Writer { queue: Queue::new(receiver), tail, metrics: metrics.clone(), recovery, _lock: lock };
-    Ok((Ledger { queue: sender, metrics }, writer))
+    let hurry = Hurry::default();
+    let queue = Queue::new(receiver, hurry.clone());
+    let writer = Writer { queue, tail, metrics: metrics.clone(), recovery, _lock: lock };
+    Ok((Ledger { queue: sender, hurry, metrics }, writer))
 }
 
 /// Creates a folder and those above it, for its owner only, so that they survive a power failure.
@@ -165,6 +168,7 @@ fn create_dir(dir: &Path) -> io::Result<()> {
 #[derive(Debug, Clone)]
 pub struct Ledger {
     queue: mpsc::Sender<Entry>,
+    hurry: Hurry,
     metrics: Metrics,
 }
 
@@ -203,6 +207,7 @@ impl Ledger {
         let closed = || self.refuse(Durability::BeforeAnswer, NotWritten::Closed);
         let (waiting, outcome) = oneshot::channel();
         self.queue.send(Entry { frame, waiting: Some(waiting) }).await.map_err(|_| closed())?;
+        self.hurry.wake();
         // The writer has counted what it answers.
         outcome.await.unwrap_or_else(|_| Err(closed()))
     }

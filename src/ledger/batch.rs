@@ -35,9 +35,8 @@ impl Batch {
         self.unawaited
     }
 
-    /// Adds an entry and all that are queued behind it, up to the bound.
-    pub fn gather(&mut self, first: Entry, queue: &mut Queue) {
-        self.add(first);
+    /// Adds all entries that are queued, up to the bound.
+    pub fn gather(&mut self, queue: &mut Queue) {
         while self.frames.len() < BATCH_BYTES
             && let Some(entry) = queue.take()
         {

@@ -3,10 +3,10 @@
 //! Tokio's queue is the right one for those who append, who await an answer; what it lacks is a blocking receive with a
 //! time limit. A waker that unparks the thread is all that takes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -34,19 +34,41 @@ pub enum Next {
 
 /// The receiving end.
 #[derive(Debug)]
-pub struct Queue(mpsc::Receiver<Entry>);
+pub struct Queue {
+    receiver: mpsc::Receiver<Entry>,
+    hurry: Hurry,
+}
+
+/// Wakes the writer where it lingers.
+#[derive(Debug, Clone, Default)]
+pub struct Hurry(Arc<OnceLock<Thread>>);
+
+impl Hurry {
+    pub fn wake(&self) {
+        if let Some(writer) = self.0.get() {
+            writer.unpark();
+        }
+    }
+}
 
 impl Queue {
-    pub const fn new(receiver: mpsc::Receiver<Entry>) -> Self {
-        Self(receiver)
+    pub const fn new(receiver: mpsc::Receiver<Entry>, hurry: Hurry) -> Self {
+        Self { receiver, hurry }
+    }
+
+    /// Lets more come, so that they are written at once: returns after this time, or when somebody is in a hurry. Whoever
+    /// appends meanwhile wakes nobody, which costs more than all else about appending.
+    pub fn linger(&self, time: Duration) {
+        thread::park_timeout(time);
     }
 
     /// Blocks until there is something, or until `due`.
     pub fn wait(&mut self, due: Option<Instant>) -> Next {
+        self.hurry.0.get_or_init(thread::current);
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         let mut context = Context::from_waker(&waker);
         loop {
-            match self.0.poll_recv(&mut context) {
+            match self.receiver.poll_recv(&mut context) {
                 Poll::Ready(Some(entry)) => return Next::Entry(entry),
                 Poll::Ready(None) => return Next::Closed,
                 Poll::Pending => {}
@@ -63,7 +85,7 @@ impl Queue {
     #[expect(clippy::disallowed_methods, reason = "both errors mean that nothing is there")]
     pub fn take(&mut self) -> Option<Entry> {
         // Empty and closed are one here: `wait` tells them apart.
-        self.0.try_recv().ok()
+        self.receiver.try_recv().ok()
     }
 }
 

@@ -1,14 +1,19 @@
 //! The one thread that writes: group commit.
 //!
 //! It takes all that is queued, writes it at once, syncs once if anybody in the batch waits for that, and answers all of
-//! them. While the disk is busy with a sync, the next batch gathers: the slower the disk, the larger the batches.
+//! them. What nobody waits for gathers for a moment. While the disk is busy with a sync, the next batch gathers: the slower the disk, the larger the batches.
 
 use std::fs::File;
+use std::time::Duration;
 
 use super::batch::Batch;
 use super::queue::{Next, Queue};
 use super::tail::Tail;
 use super::{Metrics, Recovery};
+
+/// How long records that nobody waits for gather. Hundreds are written at once then under load, for one wake-up; what a kill of
+/// the process may take of them is as much.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// The writing end of the ledger. It holds the folder's lock.
 #[derive(Debug)]
@@ -32,7 +37,12 @@ impl Writer {
         loop {
             match self.queue.wait(self.tail.due()) {
                 Next::Entry(entry) => {
-                    batch.gather(entry, &mut self.queue);
+                    batch.add(entry);
+                    batch.gather(&mut self.queue);
+                    if !batch.is_waited_for() {
+                        self.queue.linger(GATHER);
+                        batch.gather(&mut self.queue);
+                    }
                     let outcome = self.tail.append(&batch);
                     batch.answer(&outcome, &self.metrics);
                 }
