@@ -4,32 +4,36 @@
 //! with the first bundle. Ending: not ready, serve on for a while, accept nothing new, finish what is under way, flush
 //! the records and the spans. What does not finish in time is cut off, which a caller sees as an error, never as an allow.
 
-mod listener;
-
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use ::http::{Request, Response};
 use anyhow::{Context, Result};
-use listener::Bound;
+use hyper::body::Incoming;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
-use tonic_health::server::HealthReporter;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
+use tower::Service as _;
 
 use crate::checkpoint::Checkpoint;
 use crate::clock::{Clock, System};
-use crate::config::{Config, Drain, Listen};
+use crate::config::{Config, Drain};
 use crate::receipt::Pseudonyms;
 use crate::sources::Bundles;
 use crate::telemetry::{METRIC_PREFIX, Traces};
+use crate::transport::{Answer, Bound, Listen};
 use crate::{ext_authz, http, ledger, sources};
 
 /// What the health service answers for: the whole, the kubelet's two questions, and Envoy's.
@@ -71,7 +75,7 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Running
     let pseudonyms = pseudonyms(&config)?;
     let mut sockets = Vec::new();
     for listen in &config.listen {
-        sockets.push(listener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?);
+        sockets.push(Bound::to(listen).await.with_context(|| format!("cannot listen on {listen}"))?);
     }
     let health = bind_tcp(config.health, "health").await?;
     let metrics = bind_tcp(config.metrics, "metrics").await?;
@@ -94,7 +98,8 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Running
     let handles = vec![spawn("ledger", move || writer.run())?, spawn("policies", move || watcher.run(&stopped))?];
     let threads = Threads { stop_policies: Some(stop_policies), handles };
 
-    let (reporter, health_service) = tonic_health::server::health_reporter();
+    let reporter = HealthReporter::new();
+    let health_service = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
     report(&reporter, ServingStatus::NotServing).await;
     reporter.set_service_status(LIVENESS, ServingStatus::Serving).await;
     let stop = CancellationToken::new();
@@ -111,9 +116,12 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Running
     tasks.spawn(async move { Ok(axum::serve(metrics, http::router(registry)).with_graceful_shutdown(on_stop).await?) });
     let listen = sockets.iter().map(Bound::address).collect::<Result<Vec<_>>>()?;
     for socket in sockets {
-        // Envoy's own health checks come over the port that they check.
-        let server = Server::builder().add_service(service.clone().into_server()).add_service(health_service.clone());
-        tasks.spawn(socket.serve(server, stop.clone()));
+        let services = Services { checks: service.clone().into_server(), health: health_service.clone() };
+        let serve = socket.serve(services, config.transport.clone(), stop.clone());
+        tasks.spawn(async move {
+            serve.await;
+            Ok(())
+        });
     }
     for (port, address) in listen.iter().map(|listen| ("ext_authz", listen.to_string())) {
         tracing::info!(port, address, "listening");
@@ -134,6 +142,25 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Running
         threads,
     })
 }
+
+/// What is answered on the port of checks: they, and Envoy's own health checks, which come over the port that they check.
+#[derive(Clone)]
+struct Services {
+    checks: ext_authz::Server,
+    health: HealthServer<HealthService>,
+}
+
+impl Answer for Services {
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        match request.uri().path().starts_with(HEALTH_PATH) {
+            true => self.health.clone().call(request).await,
+            false => self.checks.clone().call(request).await,
+        }
+    }
+}
+
+/// How the paths of health checks begin.
+const HEALTH_PATH: &str = "/grpc.health.v1.Health/";
 
 impl Running {
     /// Runs until `end` resolves or a part fails, then drains. The threads are the caller's to join, once the runtime that all

@@ -23,5 +23,6 @@ pub mod secret;
 pub mod sources;
 pub mod telemetry;
 pub mod terms;
+pub mod transport;
 pub mod verdict;
 pub mod wire;

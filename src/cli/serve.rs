@@ -9,9 +9,10 @@ use anyhow::{Context, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Outcome;
-use crate::config::{Collector, Config, Drain, Listen};
+use crate::config::{Collector, Config, Drain};
 use crate::ext_authz::ErrorAnswer;
 use crate::telemetry::Logs;
+use crate::transport::{self, Listen};
 use crate::{app, ext_authz, ledger, sources};
 
 #[derive(Debug, clap::Args)]
@@ -55,6 +56,9 @@ pub(super) struct Args {
     /// Largest request from Envoy, in bytes; it must be above `max_request_bytes` in Envoy's `with_request_body`
     #[arg(long, env = "TOLLGATE_MAX_CHECK_BYTES", value_name = "BYTES", default_value_t = 16 * 1024 * 1024)]
     max_check_bytes: usize,
+    /// After about this time a connection is asked to end, so that new replicas get their share
+    #[arg(long, env = "TOLLGATE_MAX_CONNECTION_AGE", value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    max_connection_age: Duration,
     /// What an error looks like to Envoy: `grpc-status` for any Envoy, `error-response` from Envoy 1.37 on
     #[arg(long, env = "TOLLGATE_ERROR_ANSWER", value_name = "FORM", default_value = "grpc-status")]
     error_answer: ErrorAnswer,
@@ -75,6 +79,9 @@ pub(super) struct Args {
 /// Envoy gives up on a check after 200 ms unless told otherwise; below this no check could be recorded durably.
 const MIN_CHECK_TIME: Duration = Duration::from_millis(1);
 
+/// Connections that are younger than it takes to open them would serve nobody.
+const MIN_CONNECTION_AGE: Duration = Duration::from_secs(1);
+
 impl Args {
     /// What was typed, checked: all that is wrong at once.
     fn check(self) -> std::result::Result<Config, Vec<String>> {
@@ -91,6 +98,7 @@ impl Args {
             self.max_check_bytes < 64 * 1024,
             "--max-check-bytes is at least 65536: Envoy's headers alone may have as much",
         );
+        refuse(self.max_connection_age < MIN_CONNECTION_AGE, "--max-connection-age is at least 1s");
         refuse(self.workers == Some(0), "--workers is at least 1");
         let is_url = |url: &String| url.starts_with("http://");
         refuse(
@@ -105,6 +113,7 @@ impl Args {
         }
         Ok(Config {
             listen: self.listen,
+            transport: transport::Config { max_age: self.max_connection_age },
             health: self.health,
             metrics: self.metrics,
             policies: sources::Config { folder: self.policies, poll: self.policies_poll },

@@ -59,6 +59,7 @@ impl Queue {
     /// Lets more come, so that they are written at once: returns after this time, or when somebody is in a hurry. Whoever
     /// appends meanwhile wakes nobody, which costs more than all else about appending.
     pub fn linger(&self, time: Duration) {
+        debug_assert_eq!(self.hurry.0.get().map(Thread::id), Some(thread::current().id()), "the thread that is woken");
         thread::park_timeout(time);
     }
 

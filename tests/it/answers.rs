@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use envoy_types::ext_authz::v3::pb::{CheckRequest, CheckResponse, HttpResponse, OkHttpResponse};
-use tollgate::config::Listen;
+use tollgate::transport::Listen;
 use tonic::Code;
 
 use crate::support::{Ask, Gate, Seen, Setup, denied, seen};

@@ -28,5 +28,6 @@ mod process;
 mod support;
 mod tidy;
 mod traces;
+mod transport;
 mod typos;
 mod work;

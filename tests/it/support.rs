@@ -17,8 +17,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tollgate::app::{self, Running, Threads};
 use tollgate::clock::{Clock, System};
-use tollgate::config::{Config, Drain, Listen};
+use tollgate::config::{Config, Drain};
 use tollgate::ext_authz::ErrorAnswer;
+use tollgate::transport::{self, Listen};
 use tollgate::{ext_authz, ledger, sources};
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
@@ -68,6 +69,7 @@ impl Gate {
         }
         let local = ([127, 0, 0, 1], 0).into();
         let mut config = Config {
+            transport: transport::Config { max_age: Duration::from_mins(5) },
             listen: vec![Listen::Tcp(local)],
             health: local,
             metrics: local,

@@ -1,0 +1,97 @@
+//! Connections: how old they become, and what a client may do on them.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use h2::{Error, Reason};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tollgate::config::Config;
+use tollgate::transport::Listen;
+
+use crate::support::{Ask, Gate, Seen, Setup, seen};
+
+/// A connection of our own making, and how it ends.
+async fn connect(gate: &Gate) -> (SendRequest<Bytes>, JoinHandle<Result<(), Error>>) {
+    let Listen::Tcp(address) = gate.listen[0] else { panic!("TCP") };
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+    (sender, tokio::spawn(connection))
+}
+
+fn head() -> http::Request<()> {
+    let head = http::Request::post("http://tollgate/envoy.service.auth.v3.Authorization/Check");
+    head.header("content-type", "application/grpc").header("te", "trailers").body(()).unwrap()
+}
+
+#[tokio::test]
+async fn an_old_connection_is_asked_to_end_and_another_one_is_taken() {
+    let change = Box::new(|config: &mut Config| config.transport.max_age = Duration::from_millis(300));
+    let gate = Gate::start_with(Setup { change, ..Setup::default() }).await;
+    let (sender, ended) = connect(&gate).await;
+    let ended = tokio::time::timeout(Duration::from_secs(10), ended).await.expect("it is asked to end").unwrap();
+    assert!(ended.is_ok(), "GOAWAY without an error, not {ended:?}");
+    drop(sender);
+    assert_eq!(seen(&gate.check(&Ask::order()).await), Seen::Allowed);
+    gate.end().await;
+}
+
+/// A frame (RFC 9113, section 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let [_, length @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+#[tokio::test]
+async fn who_resets_what_it_asks_loses_its_connection_and_nobody_else() {
+    const HEADERS: u8 = 1;
+    const RST_STREAM: u8 = 3;
+    const SETTINGS: u8 = 4;
+    const GOAWAY: u8 = 7;
+    // `POST http://a/`, by the static table (RFC 7541, appendix A).
+    let head = [0x83, 0x86, 0x84, 0x41, 1, b'a'];
+    let gate = Gate::start().await;
+    let Listen::Tcp(address) = gate.listen[0] else { panic!("TCP") };
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let mut flood = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &frame(SETTINGS, 0, 0, &[])].concat();
+    for id in (1..20_000).step_by(2) {
+        flood.extend(frame(HEADERS, 4, id, &head));
+        flood.extend(frame(RST_STREAM, 0, id, &u32::from(Reason::CANCEL).to_be_bytes()));
+    }
+    // The other end may be gone before all of it is sent.
+    let _ = stream.write_all(&flood).await;
+    let mut seen = Vec::new();
+    let _ = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut seen)).await.expect("it is ended");
+    let calm = u32::from(Reason::ENHANCE_YOUR_CALM).to_be_bytes();
+    let is_goaway = |part: &[u8]| part[0] == GOAWAY && part[10..14] == calm;
+    assert!(seen.windows(14).any(is_goaway), "{seen:?}");
+    assert_eq!(seen_by_others(&gate).await, Seen::Allowed);
+    gate.end().await;
+}
+
+async fn seen_by_others(gate: &Gate) -> Seen {
+    seen(&gate.check(&Ask::order()).await)
+}
+
+#[tokio::test]
+async fn what_is_no_check_has_a_status_that_says_so() {
+    let gate = Gate::start().await;
+    let (sender, ended) = connect(&gate).await;
+    let status = async |request: http::Request<()>, body: &'static [u8]| {
+        let (answer, mut stream) = sender.clone().ready().await.unwrap().send_request(request, false).unwrap();
+        stream.send_data(Bytes::from_static(body), true).unwrap();
+        let answer = answer.await.unwrap();
+        answer.headers().get("grpc-status").map(|status| status.to_str().unwrap().to_owned())
+    };
+    let mut elsewhere = head();
+    *elsewhere.uri_mut() = "http://tollgate/envoy.service.auth.v3.Authorization/Chekc".parse().unwrap();
+    assert_eq!(status(elsewhere, b"").await.as_deref(), Some("12"));
+    // A message that is cut off, one that is compressed, one that is no message.
+    assert_eq!(status(head(), &[0, 0, 0, 0, 9, 1]).await.as_deref(), Some("13"));
+    assert_eq!(status(head(), &[1, 0, 0, 0, 1, 1]).await.as_deref(), Some("13"));
+    assert_eq!(status(head(), &[0, 0, 0, 0, 1, 0xff]).await.as_deref(), Some("14"));
+    ended.abort();
+    gate.end().await;
+}
