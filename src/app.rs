@@ -154,7 +154,7 @@ impl Answer for Services {
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         match request.uri().path().starts_with(HEALTH_PATH) {
             true => self.health.clone().call(request).await,
-            false => self.checks.clone().call(request).await,
+            false => Ok(self.checks.answer(request).await),
         }
     }
 }

@@ -129,9 +129,9 @@ struct Site {
 
 /// What a request is, according to the catalogue.
 #[derive(Debug)]
-pub enum Found<'c> {
+pub enum Found<'c, 'p> {
     /// A known action, told by its path.
-    Mapped(Match<'c>),
+    Mapped(Match<'c, 'p>),
     /// The body tells.
     Endpoint(&'c Endpoint),
     /// No action. The services are those that answer under the host: none, one or several.
@@ -143,7 +143,7 @@ pub enum Found<'c> {
 
 /// An action and the route by which a request is told to be one.
 #[derive(Debug)]
-pub struct Match<'c> {
+pub struct Match<'c, 'p> {
     /// The action.
     pub id: ActionId,
     /// The action, once more, as a value.
@@ -151,7 +151,7 @@ pub struct Match<'c> {
     /// The route that matched.
     pub route: &'c Route,
     /// The values of the template's parameters, in order.
-    pub params: Vec<String>,
+    pub params: Vec<&'p str>,
 }
 
 /// Why a route cannot be added.
@@ -244,7 +244,7 @@ impl Catalog {
     }
 
     /// Finds what a request is for, as far as its host, method and path tell.
-    pub fn find<'c>(&'c self, target: &Target<'_>) -> Found<'c> {
+    pub fn find<'c, 'p>(&'c self, target: &'p Target<'_>) -> Found<'c, 'p> {
         let Some(site) = self.site(target.host.as_str()) else {
             return Found::Unmapped { services: &[] };
         };
@@ -258,12 +258,12 @@ impl Catalog {
     }
 
     /// Finds what an operation at an endpoint is.
-    pub fn find_element<'c>(&'c self, endpoint: &Endpoint, key: &Key) -> Option<Match<'c>> {
+    pub fn find_element<'c>(&'c self, endpoint: &Endpoint, key: &Key) -> Option<Match<'c, 'static>> {
         let (_, route) = endpoint.routes_by_key.get(key)?;
         self.matched(*route, Vec::new())
     }
 
-    fn matched(&self, id: RouteId, params: Vec<String>) -> Option<Match<'_>> {
+    fn matched<'p>(&self, id: RouteId, params: Vec<&'p str>) -> Option<Match<'_, 'p>> {
         let (action, route) = self.routes.get(id.index())?;
         Some(Match { id: *action, action: self.actions.get(action.index())?, route, params })
     }

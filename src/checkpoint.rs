@@ -8,7 +8,6 @@ mod metrics;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 pub use metrics::Metrics;
 use uuid::Uuid;
 
@@ -91,13 +90,16 @@ impl Checkpoint {
         if let (true, Ok(target)) = (plan.unmapped, &facts.target) {
             self.unmapped.count(&bundle.catalog, target);
         }
-        let record = Bytes::from(std::mem::take(&mut plan.record));
+        let record = std::mem::take(&mut plan.record);
+        // An answer that waits for its record may become another one.
+        let kept = (plan.durability > Durability::Async).then(|| record.clone());
         let left = max_time.saturating_sub(judged.saturating_duration_since(began));
-        let recorded = self.record(record.clone(), plan.durability, left).await;
+        let recorded = self.record(record, plan.durability, left).await;
         let summary = plan.summary;
         let settled = gate::settle(plan, recorded);
         if let Settled::Refuse(refusal) = &settled
             && refusal.reason != summary.reason
+            && let Some(record) = kept
         {
             self.correct(&record, refusal.reason).await;
         }
@@ -106,7 +108,7 @@ impl Checkpoint {
     }
 
     /// The ledger counts and logs what it could not write. What is late may be written all the same.
-    async fn record(&self, bytes: Bytes, durability: Durability, left: Duration) -> Recorded {
+    async fn record(&self, bytes: Vec<u8>, durability: Durability, left: Duration) -> Recorded {
         let written = match durability {
             Durability::Async => Ok(self.ledger.append(bytes, Wait::Async).await),
             Durability::Durable | Durability::WriteAhead => {
@@ -124,7 +126,7 @@ impl Checkpoint {
     async fn correct(&self, record: &[u8], reason: Reason) {
         // What was just encoded can be decoded.
         if let Ok(corrected) = receipt::corrected(record, reason) {
-            self.record(corrected.into(), Durability::Async, Duration::ZERO).await;
+            self.record(corrected, Durability::Async, Duration::ZERO).await;
         }
     }
 }

@@ -119,16 +119,16 @@ impl Parts {
             Err(reason) => Err(*reason),
         };
         let is_grpc = facts.as_ref().is_ok_and(Facts::is_grpc);
-        let (summary, settled, stages) = match checked {
-            Ok(Checked { summary, settled, judged, recorded }) => {
-                let since = |at: Instant| at.saturating_duration_since(began);
-                (Some(summary), settled, vec![("read", read), ("judged", since(judged)), ("recorded", since(recorded))])
-            }
-            Err(reason) => (None, Settled::Refuse(Refusal::of(reason)), vec![("read", read)]),
+        let (summary, settled, later) = match checked {
+            Ok(Checked { summary, settled, judged, recorded }) => (Some(summary), settled, Some([judged, recorded])),
+            Err(reason) => (None, Settled::Refuse(Refusal::of(reason)), None),
         };
+        let [judged, recorded] = later.unwrap_or([began; 2]).map(|at| at.saturating_duration_since(began));
+        let stages = [("read", read), ("judged", judged), ("recorded", recorded)];
+        let stages = stages.get(..if later.is_some() { 3 } else { 1 }).unwrap_or_default();
         let answer = to_wire::answer(&settled, summary.as_ref(), is_grpc, self.config.errors);
         let error = answer.as_ref().err().map(|_| "unavailable");
-        self.traces.record(&Span { summary: summary.as_ref(), parent, began: began_at, stages: &stages, error });
+        self.traces.record(&Span { summary: summary.as_ref(), parent, began: began_at, stages, error });
         self.metrics.count(summary.as_ref(), &settled, began.elapsed());
         answer
     }

@@ -94,6 +94,7 @@ pub enum Settled<'b> {
 /// The right of one call to pass. Only the gate makes one.
 #[derive(Debug)]
 pub struct Passage<'b> {
+    receipt: Id,
     obligations: Obligations<'b>,
 }
 
@@ -107,7 +108,12 @@ pub struct Refusal {
 }
 
 impl<'b> Passage<'b> {
-    /// What the proxy must change.
+    /// What the service and the client are told as the receipt.
+    pub const fn receipt(&self) -> &Id {
+        &self.receipt
+    }
+
+    /// What the proxy must change besides.
     pub const fn obligations(&self) -> &Obligations<'b> {
         &self.obligations
     }
@@ -176,7 +182,7 @@ pub fn settle(plan: Plan<'_>, recorded: Recorded) -> Settled<'_> {
         Recorded::Yes | Recorded::No | Recorded::Late => {}
     }
     if plan.passes {
-        return Settled::Pass(Passage { obligations: plan.obligations });
+        return Settled::Pass(Passage { receipt: plan.summary.receipt, obligations: plan.obligations });
     }
     Settled::Refuse(Refusal { reason: plan.summary.reason, challenge: plan.challenge })
 }

@@ -28,7 +28,6 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -178,7 +177,7 @@ impl Ledger {
     /// [`Durability::Async`] never waits: an error says that the record is lost, and the caller goes on.
     /// [`Durability::BeforeAnswer`] waits until the record is synced. If the caller stops waiting before that, the record
     /// may be written or not.
-    pub async fn append(&self, record: Bytes, durability: Durability) -> Result<(), NotWritten> {
+    pub async fn append(&self, record: Vec<u8>, durability: Durability) -> Result<(), NotWritten> {
         let frame = Frame::try_new(record).map_err(|error| self.refuse(durability, error.into()))?;
         match durability {
             Durability::Async => self.offer(frame),

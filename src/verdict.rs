@@ -44,8 +44,8 @@ pub struct Obligations<'b> {
     pub set_headers: Vec<(&'b str, Cow<'b, str>)>,
     /// Request headers that are taken out, by exact name.
     pub remove_headers: Vec<Cow<'b, str>>,
-    /// Response headers that are set.
-    pub set_response_headers: Vec<(&'b str, Cow<'b, str>)>,
+    /// Whether caches on the way back may keep nothing.
+    pub no_store: bool,
     /// Query parameters that are set, decoded.
     pub set_query: Vec<&'b (String, String)>,
     /// Query parameters that are taken out, by exact name.

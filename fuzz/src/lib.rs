@@ -10,7 +10,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use tollgate::bundle::{self, Bundle, SourceFile};
 use tollgate::facts::{Facts, Given, Told};
 use tollgate::gate::{self, Context};
-use tollgate::receipt::Pseudonyms;
+use tollgate::receipt::{Id, Pseudonyms};
 use tollgate::terms::Reason;
 use tollgate::verdict::Verdict;
 
@@ -82,9 +82,9 @@ impl<'a> Request<'a> {
         };
         let pseudonyms = Pseudonyms::for_cases();
         let now = jiff::Timestamp::constant(1_767_225_600, 0);
-        let context = Context { now, receipt: "fuzz".into(), trace_id: None, pseudonyms: &pseudonyms };
+        let context = Context { now, receipt: Id::default(), trace_id: None, pseudonyms: &pseudonyms };
         let summary = gate::plan(policies(), &Facts::read(told), &context).summary;
-        (summary.verdict == Verdict::Allow, summary.reason, summary.action)
+        (summary.verdict == Verdict::Allow, summary.reason, summary.action.to_owned())
     }
 
     /// The headers one by one.

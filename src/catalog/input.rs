@@ -107,7 +107,7 @@ pub enum Value {
 
 /// What was read of a request's inputs, in the order of the route. An optional one that is absent is not in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Inputs(Vec<(String, Value)>);
+pub struct Inputs<'r>(Vec<(&'r str, Value)>);
 
 /// What rules look at of one operation.
 #[derive(Debug, Clone, Copy)]
@@ -117,7 +117,7 @@ pub struct Content<'a> {
     /// Headers, and how the body came.
     pub facts: &'a Facts<'a>,
     /// The values of the path's parameters.
-    pub params: &'a [String],
+    pub params: &'a [&'a str],
     /// The body, as far as it was read.
     pub body: &'a Parsed<'a>,
     /// The message and the arguments, where the operation is one of an endpoint.
@@ -142,13 +142,13 @@ const MAX_EXACT_DIGITS: usize = 15;
 /// 2^53 - 1: the largest whole number that every double below it keeps too.
 const MAX_EXACT_INTEGER: i64 = 9_007_199_254_740_991;
 
-impl Inputs {
+impl<'r> Inputs<'r> {
     /// Reads a route's inputs. Where one cannot be had, the reason: all the rest is then worth nothing.
-    pub fn read(placed: &[Placed], content: &Content<'_>) -> Result<Self, Reason> {
+    pub fn read(placed: &'r [Placed], content: &Content<'_>) -> Result<Self, Reason> {
         let mut inputs = Vec::with_capacity(placed.len());
         for one in placed {
             match content.value(one)? {
-                Some(value) => inputs.push((one.input.name.clone(), value)),
+                Some(value) => inputs.push((one.input.name.as_str(), value)),
                 None if one.input.optional => {}
                 None => return Err(Reason::InputMissing),
             }
@@ -158,7 +158,7 @@ impl Inputs {
 
     /// The value of an input, if the request has it.
     pub fn value(&self, name: &str) -> Option<&Value> {
-        self.0.iter().find(|(one, _)| one == name).map(|(_, value)| value)
+        self.0.iter().find(|(one, _)| *one == name).map(|(_, value)| value)
     }
 }
 
@@ -180,7 +180,7 @@ impl<'a> Content<'a> {
 
     fn text(&self, at: &Location, expected: JsonType) -> Result<Option<&'a str>, Reason> {
         let found = match at {
-            Location::Path(position) => self.params.get(*position).map(String::as_str),
+            Location::Path(position) => self.params.get(*position).copied(),
             // Many frameworks have one list of parameters for query and form, and differ about which of two wins.
             Location::Query(name) if self.facts.body.has_field(&self.facts.headers, name)? => {
                 return Err(Reason::QueryAmbiguous);

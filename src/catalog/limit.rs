@@ -28,7 +28,7 @@ pub enum Bound {
 impl Limit {
     /// Whether the call is within the limit. What cannot be compared is not within it: an input that is absent, another
     /// currency, an amount below zero.
-    pub fn check(&self, inputs: &Inputs) -> Result<(), Reason> {
+    pub fn check(&self, inputs: &Inputs<'_>) -> Result<(), Reason> {
         let (value, bound) = match (inputs.value(&self.input).ok_or(Reason::InputMissing)?, self.bound) {
             (Value::Integer(value), Bound::Number(bound)) => (Decimal::from(*value), bound),
             (Value::Decimal(value), Bound::Number(bound)) => (*value, bound),

@@ -37,7 +37,9 @@ fn catalog(routes: &[(&str, &str)]) -> Result<Catalog, Overlap> {
 fn find(catalog: &Catalog, method: &str, host: &str, path: &str) -> Option<(String, Vec<String>)> {
     let facts = Facts::read(Told { method, host, path, ..Told::default() });
     match catalog.find(facts.target.as_ref().unwrap()) {
-        Found::Mapped(found) => Some((found.action.name.to_string(), found.params)),
+        Found::Mapped(found) => {
+            Some((found.action.name.to_string(), found.params.iter().map(|param| (*param).to_owned()).collect()))
+        }
         Found::Endpoint(_) | Found::Unmapped { .. } => None,
     }
 }
@@ -124,15 +126,17 @@ fn read(
     currency_at: Option<Location>,
     path: &str,
     headers: &[(&str, &str)],
-) -> Result<Inputs, Reason> {
+) -> Result<Inputs<'static>, Reason> {
     let placed =
         Placed { input: Input { name: "it".into(), kind, optional: false, spelled: Spelled::Number }, at, currency_at };
     let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     let facts = Facts::read(Told { method: "GET", host: "a", path, headers, ..Told::default() });
-    let params = ["7".to_owned()];
+    let params = ["7"];
     let target = facts.target.as_ref().unwrap();
     let body = Parsed::NotRead;
-    Inputs::read(&[placed], &Content { target, facts: &facts, params: &params, body: &body, element: None })
+    let content = Content { target, facts: &facts, params: &params, body: &body, element: None };
+    // In a test a route may live for ever.
+    Inputs::read(Box::leak(Box::new([placed])), &content)
 }
 
 #[test]

@@ -51,10 +51,10 @@ impl Tree {
     }
 
     /// The route of a canonical path, and the values of its parameters.
-    pub(super) fn find(&self, path: &str) -> Option<(Leaf, Vec<String>)> {
+    pub(super) fn find<'p>(&self, path: &'p str) -> Option<(Leaf, Vec<&'p str>)> {
         let mut params = Vec::new();
         let id = self.root.find(path.strip_prefix('/')?, &mut params)?;
-        Some((id, params.into_iter().map(str::to_owned).collect()))
+        Some((id, params))
     }
 }
 
@@ -73,7 +73,8 @@ impl Node {
         }
         // A parameter is never empty: `/orders/` is not `/orders/{order}`.
         // Nor is it something that a careless router takes for the literal beside it: `/orders/EXPORT`, `/orders/export.json`.
-        let is_near = || !self.literals.contains_key(segment) && self.folded.contains(&fold(segment));
+        let is_near =
+            || !self.folded.is_empty() && !self.literals.contains_key(segment) && self.folded.contains(&fold(segment));
         let node = self.param.as_deref().filter(|_| !segment.is_empty() && !is_near())?;
         params.push(segment);
         let found = go_on(node, params);

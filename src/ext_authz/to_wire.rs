@@ -9,6 +9,7 @@ use tonic::{Code, Status};
 
 use crate::catalog::Assurance;
 use crate::gate::{Passage, Refusal, Settled, Summary};
+use crate::terms::header::RECEIPT;
 use crate::terms::{Kind, spelled};
 use crate::wire::Writer;
 
@@ -113,9 +114,13 @@ fn allow(passage: &Passage<'_>, summary: Option<&Summary<'_>>) -> Vec<u8> {
     // An empty status is OK.
     to.message(1, |_| {});
     to.message(OK_RESPONSE, |to| {
+        overwrite(2, RECEIPT, passage.receipt().as_str(), to);
         obligations.set_headers.iter().for_each(|(name, value)| overwrite(2, name, value, to));
         obligations.remove_headers.iter().for_each(|name| to.element(5, name.as_bytes()));
-        obligations.set_response_headers.iter().for_each(|(name, value)| overwrite(6, name, value, to));
+        overwrite(6, RECEIPT, passage.receipt().as_str(), to);
+        if obligations.no_store {
+            overwrite(6, "cache-control", "no-store", to);
+        }
         for (key, value) in &obligations.set_query {
             to.message(7, |to| {
                 // Envoy writes both as they are, so a `&` in the value would become a second parameter.
@@ -152,7 +157,7 @@ fn denied(refusal: &Refusal, form: &Form, summary: Option<&Summary<'_>>, is_grpc
     let detail = refusal.reason.detail();
     to.message(1, |to| to.varint(1, form.http.into()));
     if let Some(receipt) = receipt {
-        overwrite(2, "tollgate-receipt", receipt, to);
+        overwrite(2, RECEIPT, receipt, to);
     }
     if let Some(challenge) = challenge(refusal, form) {
         overwrite(2, "www-authenticate", &challenge, to);

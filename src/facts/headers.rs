@@ -31,13 +31,14 @@ impl<'a> Headers<'a> {
         let is_needed = |name: &str| {
             wrong.is_none() || name.get(..OURS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OURS))
         };
-        let needed: Vec<_> = told.iter().filter(|(name, _)| is_needed(name)).take(MAX_VALUES).collect();
-        let mut entries: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(needed.len());
-        for (name, value) in needed {
-            if !is_name(name) {
-                wrong = wrong.or(Some(Reason::HeaderMalformed));
-            }
+        let mut entries: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(told.len().min(MAX_VALUES));
+        let mut is_malformed = false;
+        for (name, value) in told.iter().filter(|(name, _)| is_needed(name)).take(MAX_VALUES) {
+            is_malformed |= !is_name(name);
             entries.push((lower_case(name), text(value)));
+        }
+        if is_malformed {
+            wrong = wrong.or(Some(Reason::HeaderMalformed));
         }
         // Stable: several values of one name stay in their order.
         entries.sort_by(|a, b| a.0.cmp(&b.0));

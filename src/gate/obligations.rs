@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use super::{Ruling, Summary};
 use crate::bundle::Bundle;
 use crate::facts::{Facts, same_to_many};
-use crate::terms::header::{ENVOYS, OURS, PURPOSE};
+use crate::terms::header::{ENVOYS, OURS, PURPOSE, RECEIPT};
 use crate::verdict::Obligations;
 
 pub(super) fn of<'b>(
@@ -26,7 +26,7 @@ pub(super) fn of<'b>(
     let mut remove_headers = Vec::with_capacity(always().count() + 2 * needless().count());
     let mut remove = |name: Cow<'b, str>| {
         // Envoy sets before it removes.
-        if !set_headers.iter().any(|(set, _)| *set == name) && !remove_headers.contains(&name) {
+        if name != RECEIPT && !set_headers.iter().any(|(set, _)| *set == name) && !remove_headers.contains(&name) {
             remove_headers.push(name);
         }
     };
@@ -42,21 +42,13 @@ pub(super) fn of<'b>(
         |seen: &str| seen.contains('_') && always().chain(needless()).any(|name| same_to_many(seen, name));
     let seen = facts.headers.names().filter(|seen| is_of_our_family(seen) || is_mixed_twin(seen));
     seen.for_each(|name| remove(Cow::Owned(name.to_owned())));
-    let mut set_response_headers = vec![("tollgate-receipt", receipt(summary))];
-    if ruling.retain.no_store {
-        set_response_headers.push(("cache-control", Cow::Borrowed("no-store")));
-    }
     Obligations {
         set_headers,
         remove_headers,
-        set_response_headers,
+        no_store: ruling.retain.no_store,
         set_query: mutations().flat_map(|mutations| &mutations.set_query).collect(),
         remove_query: mutations().flat_map(|mutations| &mutations.remove_query).map(String::as_str).collect(),
     }
-}
-
-fn receipt<'b>(summary: &Summary<'b>) -> Cow<'b, str> {
-    Cow::Owned(summary.receipt.as_str().to_owned())
 }
 
 /// Headers that only we or Envoy write, and that came with the request. A purpose is the caller's to declare; and behind another
@@ -72,18 +64,18 @@ pub(super) fn forged(facts: &Facts<'_>) -> Vec<String> {
     facts.headers.names().filter(may_be).filter(|seen| is_ours(seen)).map(str::to_owned).collect()
 }
 
-/// The headers that we vouch for: the receipt, the action, its tier, and what was proven about the caller.
+/// The headers that we vouch for besides the receipt: the action, its tier, and what was proven about the caller.
 fn asserted<'b>(bundle: &'b Bundle, ruling: &Ruling<'b>, summary: &Summary<'b>) -> Vec<(&'b str, Cow<'b, str>)> {
-    let mut set = Vec::with_capacity(5);
-    set.push(("tollgate-receipt", receipt(summary)));
+    let mut set = Vec::with_capacity(4);
     if !summary.action.is_empty() {
         set.push(("tollgate-action", summary.action.into()));
         set.push(("tollgate-tier", summary.tier.into()));
     }
-    if let (Some(name), Some(purpose)) =
-        (&bundle.identity.purpose_header, ruling.granted_for.and(ruling.purpose.as_ref()))
+    if let (Some(name), Some(granted), Some(purpose)) =
+        (&bundle.identity.purpose_header, ruling.granted_for, &ruling.purpose)
     {
-        set.push((name, purpose.to_string().into()));
+        // Mostly the contract says just what the caller says.
+        set.push((name, if granted == purpose { granted.as_str().into() } else { purpose.to_string().into() }));
     }
     if let (Some(rule), Some(channel)) = (&bundle.identity.channel, &ruling.caller.channel.name) {
         set.push((&rule.header, channel.clone().into()));

@@ -4,6 +4,8 @@
 //! (`forward_client_cert_details: SANITIZE_SET`). Then it has exactly one element; more of them were not written by Envoy
 //! alone, and prove nothing.
 
+use std::borrow::Cow;
+
 use super::Proof;
 use crate::facts::Facts;
 use crate::terms::{SpiffeId, TrustDomain};
@@ -32,8 +34,8 @@ const XFCC: &str = "x-forwarded-client-cert";
 impl WorkloadRule {
     pub(super) fn read(&self, facts: &Facts<'_>) -> Proof<SpiffeId> {
         let found = self.from.iter().find_map(|source| match source {
-            WorkloadSource::Mtls => facts.principal.map(|text| Ok(text.to_owned())),
-            WorkloadSource::Xfcc => facts.headers.value(XFCC).map(only_uri),
+            WorkloadSource::Mtls => facts.principal.map(|text| Ok(Cow::Borrowed(text))),
+            WorkloadSource::Xfcc => facts.headers.value(XFCC).map(|header| only_uri(header).map(Cow::Owned)),
         });
         let text = match found {
             None => return Proof::Absent,

@@ -5,7 +5,6 @@
 //!
 //! A checksum finds accidents. It does not stop somebody who can write to the file.
 
-use bytes::Bytes;
 use crc32fast::Hasher;
 
 /// The bytes before the record.
@@ -28,12 +27,12 @@ pub struct TooLarge;
 pub struct Frame {
     /// Length and checksum.
     header: [[u8; 4]; 2],
-    record: Bytes,
+    record: Vec<u8>,
 }
 
 impl Frame {
     /// Frames a record, unless it is too large.
-    pub fn try_new(record: Bytes) -> Result<Self, TooLarge> {
+    pub fn try_new(record: Vec<u8>) -> Result<Self, TooLarge> {
         if record.len() > MAX_RECORD_BYTES {
             return Err(TooLarge);
         }

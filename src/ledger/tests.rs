@@ -8,6 +8,7 @@
     reason = "tests start threads and take text apart as they like"
 )]
 
+use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -37,7 +38,7 @@ impl Running {
     }
 
     fn append(&self, record: impl Into<Bytes>) -> Result<(), NotWritten> {
-        wait(self.ledger.append(record.into(), Durability::BeforeAnswer))
+        wait(self.ledger.append(record.into().into(), Durability::BeforeAnswer))
     }
 
     fn stop(self) {
@@ -144,7 +145,7 @@ fn callers_who_wait_together_share_a_sync() {
         let mut tasks = tokio::task::JoinSet::new();
         for n in 0..1000_u32 {
             let ledger = ledger.clone();
-            tasks.spawn(async move { ledger.append(n.to_be_bytes().to_vec().into(), Durability::BeforeAnswer).await });
+            tasks.spawn(async move { ledger.append(n.to_be_bytes().to_vec(), Durability::BeforeAnswer).await });
         }
         while ledger.queue.max_capacity() - ledger.queue.capacity() < 1000 {
             tokio::task::yield_now().await;
@@ -285,7 +286,7 @@ fn a_folder_belongs_to_one_ledger_and_its_owner() {
 fn records_that_nobody_waits_for_are_lost_and_counted_when_the_queue_is_full() {
     let dir = tempfile::tempdir().unwrap();
     let (ledger, writer) = open(&Config { queue: 2, ..Config::new(dir.path()) }).unwrap();
-    let append = |record: Bytes| wait(ledger.append(record, Durability::Async));
+    let append = |record: Bytes| wait(ledger.append(record.into(), Durability::Async));
     assert_eq!(append("first".into()), Ok(()));
     assert_eq!(append("second".into()), Ok(()));
     assert_eq!(append("third".into()), Err(NotWritten::QueueFull));
@@ -403,7 +404,7 @@ fn its_metrics_are_there_from_the_start() {
 fn frames_of(records: &[Vec<u8>]) -> Vec<u8> {
     let mut frames = Vec::new();
     for record in records {
-        Frame::try_new(record.clone().into()).unwrap().write_to(&mut frames);
+        Frame::try_new(record.clone()).unwrap().write_to(&mut frames);
     }
     frames
 }

@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 /// The header in which a caller declares its purpose, where the bundle names no other.
 pub const PURPOSE: &str = "tollgate-purpose";
 
+/// The header with which the service and the client are told the receipt.
+pub const RECEIPT: &str = "tollgate-receipt";
+
 /// The headers of our own family that exist or will.
-pub const OURS: [&str; 5] = ["tollgate-action", PURPOSE, "tollgate-receipt", "tollgate-tier", "tollgate-view"];
+pub const OURS: [&str; 5] = ["tollgate-action", PURPOSE, RECEIPT, "tollgate-tier", "tollgate-view"];
 
 /// Headers with which a client could make Envoy's own words up. Envoy writes each of them only after us.
 pub const ENVOYS: [&str; 3] =

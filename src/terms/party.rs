@@ -91,14 +91,22 @@ impl FromStr for TrustDomain {
     type Err = InvalidTerm;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b);
-        if !text.is_empty() && text.len() <= MAX_TRUST_DOMAIN && text.bytes().all(allowed) {
+        if is_trust_domain(text) {
             return Ok(Self(text.to_owned()));
         }
-        Err(InvalidTerm(format!(
-            "`{text}` is not a trust domain: lower-case letters, digits, `-`, `.` and `_`, without a scheme"
-        )))
+        Err(invalid_trust_domain(text))
     }
+}
+
+fn is_trust_domain(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b);
+    !text.is_empty() && text.len() <= MAX_TRUST_DOMAIN && text.bytes().all(allowed)
+}
+
+fn invalid_trust_domain(text: &str) -> InvalidTerm {
+    InvalidTerm(format!(
+        "`{text}` is not a trust domain: lower-case letters, digits, `-`, `.` and `_`, without a scheme"
+    ))
 }
 
 impl FromStr for SpiffeId {
@@ -111,7 +119,9 @@ impl FromStr for SpiffeId {
             return Err(invalid("at most 2048 bytes"));
         }
         let (domain, path) = rest.split_once('/').ok_or_else(|| invalid("a path follows the trust domain"))?;
-        domain.parse::<TrustDomain>()?;
+        if !is_trust_domain(domain) {
+            return Err(invalid_trust_domain(domain));
+        }
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
         let segment = |part: &str| !part.is_empty() && part != "." && part != ".." && part.bytes().all(allowed);
         if !path.split('/').all(segment) {

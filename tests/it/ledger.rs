@@ -53,7 +53,7 @@ fn read_names(dir: &Path) -> BTreeSet<String> {
 }
 
 /// A record with a name, padded to a size.
-fn record(name: &str, bytes: usize) -> Bytes {
+fn record(name: &str, bytes: usize) -> Vec<u8> {
     format!("{name} {}", ".".repeat(bytes)).into()
 }
 

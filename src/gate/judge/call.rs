@@ -17,7 +17,7 @@ pub(super) struct Call<'a, 'b> {
     pub(super) action: &'b Action,
     pub(super) route: &'b Route,
     pub(super) content: Content<'a>,
-    pub(super) inputs: Result<Inputs, Reason>,
+    pub(super) inputs: Result<Inputs<'b>, Reason>,
     pub(super) now: Timestamp,
     /// The purpose that counts for this operation.
     pub(super) purpose: Option<Purpose>,
@@ -27,7 +27,7 @@ impl<'a, 'b> Call<'a, 'b> {
     /// An operation of an action. Its inputs are read here; `wrong` says why its body could not be.
     pub(super) fn new(
         bundle: &'b Bundle,
-        found: &Match<'b>,
+        found: &Match<'b, '_>,
         content: Content<'a>,
         wrong: Option<Reason>,
         now: Timestamp,
@@ -112,7 +112,7 @@ impl<'a, 'b> Call<'a, 'b> {
 }
 
 /// Also looks at the parameters that the action sets or removes: Envoy would leave another spelling of them in.
-fn read_inputs(action: &Action, route: &Route, content: &Content<'_>) -> Result<Inputs, Reason> {
+fn read_inputs<'b>(action: &Action, route: &'b Route, content: &Content<'_>) -> Result<Inputs<'b>, Reason> {
     let set = action.mutations.set_query.iter().map(|(name, _)| name);
     let query = &content.target.query;
     action.mutations.remove_query.iter().chain(set).try_for_each(|name| query.value(name).map(|_| ()))?;

@@ -27,7 +27,7 @@ pub(super) struct Judging<'a, 'b, 'f, T> {
 
 impl<'b, T: Trail> Judging<'_, 'b, '_, T> {
     /// A request whose path tells what it is.
-    pub(super) fn route(&mut self, found: &Match<'b>) -> Vec<Objection> {
+    pub(super) fn route(&mut self, found: &Match<'b, '_>) -> Vec<Objection> {
         let sends = || {
             let grants = self.bundle.contracts.granting(found.id);
             grants.filter_map(|contract| contract.grants.get(&found.action.name)).any(|grant| grant.sends.is_some())

@@ -75,7 +75,7 @@ impl OfCall<'_, '_, '_> {
         let in_path = || {
             let Form::Http(_, template) = &self.call.route.form else { return None };
             let place = template.params().position(|param| param == name)?;
-            self.call.content.params.get(place).map(|value| Value::Text(value.as_str()))
+            self.call.content.params.get(place).map(|value| Value::Text(value))
         };
         self.input(name).or_else(in_path)
     }
