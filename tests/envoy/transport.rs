@@ -1,5 +1,7 @@
 //! The way to Envoy and through it: who may connect, and that requests arrive as they were sent.
 
+use std::time::{Duration, Instant};
+
 use tollgate::demo::client::Request;
 use tollgate::demo::envoy::{ExtAuthz, Listener, Normalisation, Xfcc};
 use tollgate::demo::pki::Authority;
@@ -102,4 +104,30 @@ async fn the_access_log_has_a_line_for_each_call() {
     client.send(&Request::get(HOST, "/v1/orders/1042").header("x-demo-call", "the first")).await.unwrap();
     let line = tollgate::demo::access_log::line(&path, "the first").await.unwrap();
     assert_eq!((line["status"].as_u64(), line["path"].as_str()), (Some(200), Some("/v1/orders/1042")));
+}
+
+#[tokio::test]
+async fn connections_that_end_for_their_age_lose_no_check() {
+    const CALLERS: usize = 4;
+    const TIME: Duration = Duration::from_secs(6);
+    let lab = Lab::new().await;
+    let tollgate = lab.tollgate(&["--max-connection-age", "1s"]).await;
+    let envoy = lab.envoy(tollgate.listen().clone(), vec![lab.front()]).await;
+    let (desk, token) = (lab.workload(DESK), lab.agent(0));
+    let request = Request::get(HOST, "/v1/orders/1042").header("authorization", token);
+    let began = Instant::now();
+    let call = async || {
+        let client = lab.client(&envoy, "front", Some(&desk));
+        let mut answered = 0;
+        while began.elapsed() < TIME {
+            let response = client.send(&request).await.unwrap();
+            assert_eq!(response.status, 200, "after {answered} and {:?}: {}", began.elapsed(), response.text());
+            answered += 1;
+        }
+        answered
+    };
+    let answered = futures_util::future::join_all((0..CALLERS).map(|_| call())).await;
+    assert!(answered.iter().all(|answered| *answered > 100), "{answered:?}");
+    let connections = envoy.count("cluster.tollgate.upstream_cx_total").await.unwrap();
+    assert!(connections >= 4, "Envoy made {connections} connections");
 }
