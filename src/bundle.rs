@@ -8,8 +8,6 @@ mod compile;
 mod diff;
 mod documents;
 mod manifest;
-mod node;
-mod problem;
 mod read;
 
 use std::sync::Arc;
@@ -18,7 +16,6 @@ pub use cases::{Asked, Case, Expected};
 pub use diff::{Change, Turn, diff};
 pub use documents::{API_VERSION, schema};
 pub use manifest::{Manifest, Packed, load_packed, read_manifest};
-pub use problem::{Place, Problem, Problems, SourceFile};
 use sha2::{Digest, Sha256};
 
 use crate::catalog::Catalog;
@@ -26,6 +23,7 @@ use crate::contract::{Contracts, Guardrails};
 use crate::identity::Identity;
 use crate::receipt::hex;
 use crate::terms::Mode;
+use crate::yaml::{self, Problem, Problems, SourceFile};
 
 /// A bundle. It is swapped whole; one call sees one bundle.
 #[derive(Debug)]
@@ -74,13 +72,13 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 pub fn load(files: &[SourceFile]) -> Result<Loaded, Problems> {
     let mut problems = Problems::default();
     if files.iter().map(|file| file.text.len()).sum::<usize>() > MAX_BYTES {
-        problems.push(Problem::of_bundle(format!("the files of a bundle have at most {MAX_BYTES} bytes together")));
+        problems.push(Problem::of_whole(format!("the files of a bundle have at most {MAX_BYTES} bytes together")));
         return Err(problems);
     }
-    let nodes: Vec<_> = files.iter().flat_map(|file| node::documents(&Arc::new(file.clone()), &mut problems)).collect();
+    let nodes: Vec<_> = files.iter().flat_map(|file| yaml::documents(&Arc::new(file.clone()), &mut problems)).collect();
     if nodes.is_empty() && problems.is_empty() {
         problems.push(
-            Problem::of_bundle("there is no policy document")
+            Problem::of_whole("there is no policy document")
                 .help("an empty bundle would deny everything; `Defaults` with `mode: observe` is a start"),
         );
     }

@@ -26,3 +26,4 @@ pub mod terms;
 pub mod transport;
 pub mod verdict;
 pub mod wire;
+pub mod yaml;

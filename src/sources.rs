@@ -19,8 +19,9 @@ pub use folder::{ReadError, read};
 pub use metrics::Metrics;
 use tokio::sync::watch;
 
-use crate::bundle::{self, Bundle, Loaded, SourceFile};
+use crate::bundle::{self, Bundle, Loaded};
 use crate::clock::Clock;
+use crate::yaml::SourceFile;
 
 /// Which folder, and how often to look.
 #[derive(Debug, Clone)]

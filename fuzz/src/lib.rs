@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use tollgate::bundle::{self, Bundle, SourceFile};
+use tollgate::bundle::{self, Bundle};
+use tollgate::yaml::SourceFile;
 use tollgate::facts::{Facts, Given, Told};
 use tollgate::gate::{self, Context};
 use tollgate::receipt::{Id, Pseudonyms};

@@ -4,7 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tollgate::bundle::{self, Asked, SourceFile};
+use tollgate::bundle::{self, Asked};
+use tollgate::yaml::SourceFile;
 use tollgate::gate::cases;
 use tollgate::terms::Mode;
 use tollgate::verdict::Verdict;

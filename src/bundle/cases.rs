@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::documents::test;
-use super::problem::Place;
 use crate::terms::{Mode, Reason};
 use crate::verdict::Verdict;
+use crate::yaml::Place;
 
 /// One case.
 #[derive(Debug, Clone)]

@@ -16,12 +16,12 @@ use std::collections::HashMap;
 use super::cases::Case;
 use super::documents::ground::{Unmapped as TypedUnmapped, UnmappedRule};
 use super::documents::{Body, Document};
-use super::problem::{Place, Problem, Problems};
 use super::read::Spanned;
 use super::{Bundle, Unmapped};
 use crate::catalog::Catalog;
 use crate::contract::{Contract, Contracts, Guardrails, Who};
 use crate::terms::{Mode, Name, header};
+use crate::yaml::{Place, Problem, Problems};
 
 /// Whether every document could be read. Where one could not, a name that is not found may be in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

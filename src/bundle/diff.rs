@@ -209,7 +209,8 @@ fn join<T: ToString>(list: impl IntoIterator<Item = T>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::{SourceFile, load};
+    use crate::bundle::load;
+    use crate::yaml::SourceFile;
 
     fn bundle(text: &str) -> Bundle {
         load(&[SourceFile { name: "t".into(), text: text.into() }]).map_err(|all| all.to_string()).unwrap().bundle

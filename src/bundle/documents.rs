@@ -18,8 +18,6 @@ use serde_json::{Value, json};
 use service::Service;
 use test::Test;
 
-use super::node::{Kind, Node};
-use super::problem::{Problem, Problems};
 use super::read::{Keys, Read, Spanned, expected, keys, listed, read_term, term};
 use crate::catalog::MoneyUnit;
 use crate::identity::WorkloadSource;
@@ -28,6 +26,7 @@ use crate::terms::{
     parse_duration,
 };
 use crate::verdict::Verdict;
+use crate::yaml::{Kind, Node, Problem, Problems};
 
 /// The one version that there is.
 pub const API_VERSION: &str = "tollgate.dev/v1alpha1";

@@ -5,9 +5,8 @@
 
 use std::sync::Arc;
 
-use super::node::{self, Kind, Node};
-use super::problem::{Place, Problem, Problems, SourceFile};
 use super::{API_VERSION, Loaded, is_policy_file, load};
+use crate::yaml::{self, Kind, Node, Place, Problem, Problems, SourceFile};
 
 /// A policy file in a ConfigMap.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ pub fn read_manifest(file: &SourceFile) -> Result<Manifest, Problems> {
     let mut problems = Problems::default();
     let only = Arc::new(SourceFile { name: file.name.clone(), text: only_config_maps(&file.text) });
     let mut manifest = Manifest::default();
-    for document in node::documents(&only, &mut problems) {
+    for document in yaml::documents(&only, &mut problems) {
         manifest.take(&document, &only, &mut problems);
     }
     if problems.is_empty() {
@@ -49,7 +48,7 @@ pub fn read_manifest(file: &SourceFile) -> Result<Manifest, Problems> {
     }
     if file.text.lines().any(|line| line.trim_start().starts_with("{{")) {
         problems = Problems::default();
-        let problem = Problem::of_bundle(format!("`{}` is a template and not a manifest", file.name));
+        let problem = Problem::of_whole(format!("`{}` is a template and not a manifest", file.name));
         problems.push(problem.help("render it first: helm template … | tollgate validate --configmap -"));
     }
     Err(problems)

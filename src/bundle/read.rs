@@ -8,8 +8,7 @@ use std::ops::Deref;
 
 use serde_json::{Value, json};
 
-use super::node::{Kind, Node};
-use super::problem::{Place, Problem, Problems};
+use crate::yaml::{Kind, Node, Place, Problem, Problems};
 
 /// Something that can be read from a node.
 pub(super) trait Read: Sized {

@@ -8,8 +8,9 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{Outcome, Output};
-use crate::bundle::{self, Loaded, Manifest, Packed, Problem, Problems, SourceFile};
+use crate::bundle::{self, Loaded, Manifest, Packed};
 use crate::sources::{self, ReadError};
+use crate::yaml::{Place, Problem, Problems, SourceFile};
 
 /// How policies are kept.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -134,7 +135,7 @@ fn print_problems(problems: &Problems, packed: &[Packed], output: Output, out: &
 fn problem_json(problem: &Problem, packed: Option<&Packed>) -> Value {
     let place = problem.place.as_ref();
     json!({
-        "file": place.map(bundle::Place::file),
+        "file": place.map(Place::file),
         "line": place.map(|place| place.line),
         "column": place.map(|place| place.column),
         "configMap": packed.map(|one| &one.config_map),

@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::bundle::{SourceFile, load};
+use crate::bundle::load;
 use crate::facts::{Facts, Told};
+use crate::yaml::SourceFile;
 
 const POLICIES: &str = "
 apiVersion: tollgate.dev/v1alpha1

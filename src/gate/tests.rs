@@ -9,8 +9,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::bundle::{self, SourceFile};
+use crate::bundle;
 use crate::facts::{Metadata, Told};
+use crate::yaml::SourceFile;
 
 const GROUND: &str = r#"
 apiVersion: tollgate.dev/v1alpha1

@@ -8,7 +8,8 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use crate::bundle::{SourceFile, is_policy_file};
+use crate::bundle::is_policy_file;
+use crate::yaml::SourceFile;
 
 /// Why a folder could not be read.
 #[derive(Debug, thiserror::Error)]

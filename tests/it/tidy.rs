@@ -7,7 +7,13 @@ use std::path::{Path, PathBuf};
 /// The floors: a module may use those on lower floors, and on its own floor only those named behind it.
 const FLOORS: &[&[(&str, &[&str])]] = &[
     &[("pb", &[]), ("wire", &[]), ("secret", &[]), ("clock", &[])],
-    &[("terms", &[]), ("facts", &["terms"]), ("verdict", &["terms"]), ("receipt", &["verdict", "facts", "terms"])],
+    &[
+        ("terms", &[]),
+        ("yaml", &["terms"]),
+        ("facts", &["terms"]),
+        ("verdict", &["terms"]),
+        ("receipt", &["verdict", "facts", "terms"]),
+    ],
     &[("identity", &[]), ("catalog", &[]), ("privacy", &[]), ("contract", &["identity", "catalog", "privacy"])],
     &[("bundle", &[]), ("gate", &["bundle"])],
     &[

@@ -1,6 +1,7 @@
 //! Typing errors in the shipped policies: each is reported at its line, nearly always with the word that was meant.
 
-use tollgate::bundle::{self, SourceFile};
+use tollgate::bundle;
+use tollgate::yaml::SourceFile;
 
 use crate::support::shipped;
 

@@ -9,8 +9,9 @@ use std::process::Command;
 
 use serde_json::json;
 use tempfile::TempDir;
-use tollgate::bundle::{self, SourceFile};
+use tollgate::bundle;
 use tollgate::gate::cases;
+use tollgate::yaml::SourceFile;
 
 use crate::corpus_cases;
 

@@ -1,8 +1,8 @@
 //! Conditions where documents have them: what is wrong with one is said at its own place in the text.
 
-use crate::bundle::problem::{Problem, Problems};
 use crate::bundle::read::Spanned;
 use crate::contract::{Condition, Scope};
+use crate::yaml::{Problem, Problems};
 
 /// Reads a condition.
 pub(super) fn condition(text: &Spanned<String>, scope: &Scope<'_>, problems: &mut Problems) -> Option<Condition> {

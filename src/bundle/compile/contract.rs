@@ -6,12 +6,12 @@ use super::condition::condition;
 use super::ground::{refuse_empty, refuse_long};
 use super::{Documents, service};
 use crate::bundle::documents::contract::{Contract as Typed, Grant as TypedGrant, PartyKeys, Who as TypedWho};
-use crate::bundle::problem::{Place, Problem, Problems};
 use crate::bundle::read::Spanned;
 use crate::catalog::{Action, Catalog};
 use crate::contract::{Contract, Grant, Others, Retain, Scope, Sends, Who};
 use crate::identity::Identity;
 use crate::terms::{ActionName, Name, Role, Tier, TrustDomain};
+use crate::yaml::{Place, Problem, Problems};
 
 pub(super) struct Compiler<'a> {
     pub(super) catalog: &'a Catalog,

@@ -1,12 +1,12 @@
 //! Tiers and identity.
 
 use crate::bundle::documents::ground::{Identity as Typed, Require, TierDemands, Tiers as TypedTiers, User};
-use crate::bundle::problem::{Problem, Problems};
 use crate::bundle::read::Spanned;
 use crate::catalog::{Assurance, Demands, Tiers};
 use crate::facts::{Headers, same_to_many};
 use crate::identity::{ChannelRule, Credential, Identity, UserRule, WorkloadRule, is_channel};
 use crate::terms::{Pointer, Tier};
+use crate::yaml::{Problem, Problems};
 
 /// Headers that frame the message. Whoever takes one of them out changes what the request is.
 pub(super) const FRAMING: [&str; 5] = ["connection", "content-length", "host", "te", "transfer-encoding"];

@@ -6,11 +6,11 @@ use super::condition::condition;
 use super::ground::{self, refuse_empty};
 use super::{Documents, contract};
 use crate::bundle::documents::guardrail::{Guardrail as Typed, On, Override as TypedOverride, Then as TypedThen};
-use crate::bundle::problem::{Place, Problem, Problems};
 use crate::bundle::read::Spanned;
 use crate::catalog::{Action, Catalog, Demands, Input};
 use crate::contract::{Contract, Guardrail, Override, Scope, Then};
 use crate::terms::{ActionName, Name};
+use crate::yaml::{Place, Problem, Problems};
 
 pub(super) struct Compiler<'a> {
     pub(super) catalog: &'a Catalog,

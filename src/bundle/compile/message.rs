@@ -6,11 +6,11 @@ use prost_reflect::{DescriptorPool, MessageDescriptor};
 use sha2::{Digest, Sha256};
 
 use super::service::{Compiler, Site};
-use crate::bundle::problem::Problem;
 use crate::bundle::read::Spanned;
 use crate::catalog::{FieldType, Form, InputKind, Location, Message, Placed, Spelled};
 use crate::receipt::hex;
 use crate::terms::Pointer;
+use crate::yaml::Problem;
 
 impl Compiler<'_> {
     /// The descriptors of a service's messages, and their digest.

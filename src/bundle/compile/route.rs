@@ -7,7 +7,6 @@ use crate::bundle::documents::service::{
     Action as TypedAction, Bodies, Endpoint as TypedEndpoint, GraphqlField, GraphqlRoute, McpMessage, McpRoute,
     Route as TypedRoute,
 };
-use crate::bundle::problem::{Place, Problem};
 use crate::bundle::read::{MapOf, Spanned};
 use crate::catalog::{
     ActionId, EndpointId, Form, Input, InputKind, Key, Leaf, Location, Needs, Overlap, Placed, Protocol, Route,
@@ -15,6 +14,7 @@ use crate::catalog::{
 };
 use crate::facts::Accepts;
 use crate::terms::{ActionName, Pointer};
+use crate::yaml::{Place, Problem};
 
 /// A decision looks at a body as a whole: what takes longer than a request may.
 const MAX_BODY: u32 = 1024 * 1024;
@@ -58,7 +58,7 @@ impl Compiler<'_> {
         let Some(form) = forms.pop() else {
             let place = at.as_ref().and_then(|at| at.0.first()).map(|(name, _)| name.place.clone());
             let message = "a route without `http`, `grpc`, `mcp` or `graphql` matches nothing";
-            let problem = place.map_or_else(|| Problem::of_bundle(message), |place| Problem::at(&place, message));
+            let problem = place.map_or_else(|| Problem::of_whole(message), |place| Problem::at(&place, message));
             return self.problems.push(problem.help("write one of them, such as `http: \"GET /v1/orders/{order}\"`"));
         };
         if let Some(other) = forms.pop() {

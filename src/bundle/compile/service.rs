@@ -10,13 +10,13 @@ use crate::bundle::documents::service::{
     Action as TypedAction, DetailedInput, Input as TypedInput, MoneyInput, Route as TypedRoute, Service as Typed,
     SimpleInput,
 };
-use crate::bundle::problem::{Place, Problem, Problems};
 use crate::bundle::read::{Spanned, listed};
 use crate::catalog::{
     Action, Bound, Catalog, EndpointId, Input, InputKind, Leaf, Limit, Mutations, Protocol, Service, ServiceId, Spelled,
 };
 use crate::facts::Host;
 use crate::terms::{ActionName, Money, Name};
+use crate::yaml::{Place, Problem, Problems};
 
 /// Names that no input has: `over` is a key of limits, and conditions could not mention the others.
 const TAKEN: [&str; 5] = ["over", "in", "true", "false", "null"];

@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::only_word;
-use crate::bundle::node::Node;
-use crate::bundle::problem::{Place, Problem, Problems};
 use crate::bundle::read::{Keys, MapOf, Read, Spanned, expected, keys, read_term, term};
 use crate::contract::Others;
 use crate::terms::{ActionName, Mode, Pointer, Purpose, SpiffePattern};
+use crate::yaml::Node;
+use crate::yaml::{Place, Problem, Problems};
 
 keys! {
     /// What one consumer may do.

@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::only_word;
-use crate::bundle::node::{Kind, Node};
-use crate::bundle::problem::Problems;
 use crate::bundle::read::{Keys, MapOf, Read, Spanned, expected, keys};
 use crate::identity::WorkloadSource;
 use crate::terms::{Durability, Mode, Name, Pointer, SpiffePattern, Tier, TrustDomain};
+use crate::yaml::Problems;
+use crate::yaml::{Kind, Node};
 
 keys! {
     /// What holds where nothing else is said.

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::contract::Limits;
 use super::ground::Require;
-use crate::bundle::node::{Kind, Node};
-use crate::bundle::problem::{Place, Problems};
 use crate::bundle::read::{Keys, Read, Spanned, expected, keys};
 use crate::terms::{ActionName, DataClass, Mode, Name, Purpose, Tier};
+use crate::yaml::{Kind, Node};
+use crate::yaml::{Place, Problems};
 
 keys! {
     /// A rule that no contract can override.

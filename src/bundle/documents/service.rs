@@ -3,11 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::bundle::documents::contract::Limits;
-use crate::bundle::node::{Kind, Node};
-use crate::bundle::problem::{Place, Problem, Problems};
 use crate::bundle::read::{Keys, MapOf, Read, Spanned, keys, read_term, term};
 use crate::catalog::{MoneyUnit, OperationKind, Spelled, Template};
 use crate::terms::{ActionName, DataClass, Mode, Pointer, Tier};
+use crate::yaml::{Kind, Node, Place, Problem, Problems};
 
 keys! {
     /// What can be done at one API.

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::bundle::node::{Kind, Node};
-use crate::bundle::problem::Problems;
 use crate::bundle::read::{Json, Keys, MapOf, Read, Spanned, keys};
 use crate::terms::{ActionName, Mode, Reason};
 use crate::verdict::Verdict;
+use crate::yaml::Problems;
+use crate::yaml::{Kind, Node};
 
 keys! {
     /// What must come out.

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
-use tollgate::bundle::{self, Problem, Problems, SourceFile};
+use tollgate::bundle;
+use tollgate::yaml::{Problem, Problems, SourceFile};
 
 use super::generated::{MADE, compare};
 use super::page::root;

@@ -9,9 +9,10 @@ use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
-use tollgate::bundle::{self, SourceFile};
+use tollgate::bundle;
 use tollgate::gate::cases;
 use tollgate::sources;
+use tollgate::yaml::SourceFile;
 
 use super::page::{Block, Page, root};
 

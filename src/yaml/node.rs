@@ -13,20 +13,26 @@ use super::problem::{Place, Problem, Problems, SourceFile};
 
 /// A node and its place.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
-    pub(super) place: Place,
-    pub(super) kind: Kind,
+pub struct Node {
+    /// Where it is written.
+    pub place: Place,
+    /// What is written there.
+    pub kind: Kind,
 }
 
+/// What a node is.
 #[derive(Debug, Clone)]
-pub(super) enum Kind {
+pub enum Kind {
     /// Nothing was written, or `null` or `~`.
     Null,
     /// A text; `plain` where it was written without quotes.
     Scalar {
+        /// What was typed.
         text: String,
+        /// Whether it stands without quotes.
         plain: bool,
     },
+    /// Its elements.
     List(Vec<Node>),
     /// Keys are unique.
     Map(Vec<(Node, Node)>),
@@ -37,7 +43,7 @@ const MAX_DEPTH: usize = 32;
 
 impl Node {
     /// What it is, for a message.
-    pub(super) const fn describe(&self) -> &'static str {
+    pub const fn describe(&self) -> &'static str {
         match self.kind {
             Kind::Null => "nothing",
             Kind::Scalar { .. } => "a text",
@@ -46,7 +52,8 @@ impl Node {
         }
     }
 
-    pub(super) const fn text(&self) -> Option<&str> {
+    /// The text of a scalar.
+    pub const fn text(&self) -> Option<&str> {
         match &self.kind {
             Kind::Scalar { text, .. } => Some(text.as_str()),
             _ => None,
@@ -55,7 +62,7 @@ impl Node {
 }
 
 /// The documents of a file. Empty ones are left out.
-pub(super) fn documents(file: &Arc<SourceFile>, problems: &mut Problems) -> Vec<Node> {
+pub fn documents(file: &Arc<SourceFile>, problems: &mut Problems) -> Vec<Node> {
     if let Some((at, _)) = file.text.char_indices().find(|(_, c)| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}')) {
         // YAML 1.1 ends a line here, YAML 1.2 does not: what stands behind a `#` would be a comment to one of them only.
         let before = file.text.get(..at).unwrap_or_default();

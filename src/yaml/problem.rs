@@ -1,6 +1,6 @@
-//! What is wrong with a bundle, said so that it can be mended: file, line, column, what was expected, and a hint.
+//! What is wrong with what an operator wrote, said so that it can be mended: file, line, column, what was expected, and a hint.
 //!
-//! All problems of a bundle are collected and reported together. A problem has a one-line form, for a log, and a form
+//! All problems of a set of files are collected and reported together. A problem has a one-line form, for a log, and a form
 //! with the source under it, for a person.
 
 use std::fmt;
@@ -35,7 +35,7 @@ pub struct Place {
 /// One thing that is wrong.
 #[derive(Debug, Clone)]
 pub struct Problem {
-    /// Where; a problem of the whole bundle has no place.
+    /// Where; a problem of the whole has no place.
     pub place: Option<Place>,
     /// What.
     pub message: String,
@@ -61,7 +61,7 @@ impl Problem {
     }
 
     /// A problem of the whole.
-    pub fn of_bundle(message: impl Into<String>) -> Self {
+    pub fn of_whole(message: impl Into<String>) -> Self {
         Self { place: None, message: message.into(), help: None, also: None }
     }
 
@@ -112,7 +112,7 @@ impl Place {
 
     /// The place of a part of a text that is written here, by its bytes; the whole where the text is not written as it is
     /// (quotes within it, several lines).
-    pub(super) fn part(&self, text: &str, range: Range<usize>) -> Self {
+    pub fn part(&self, text: &str, range: Range<usize>) -> Self {
         let written: String = self.file.text.chars().skip(self.chars.start).take(self.chars.len()).collect();
         let Some(at) = written.find(text).filter(|_| !text.contains('\n')) else { return self.clone() };
         let chars_before = |bytes: usize| text.get(..bytes).map_or(0, |before| before.chars().count());
@@ -189,7 +189,7 @@ impl Problems {
     }
 
     /// The known word that was probably meant. Looking for it takes time, so only the first problems get it.
-    pub(super) fn nearest<'k>(&self, word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    pub fn nearest<'k>(&self, word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
         if self.0.len() < MAX_HINTS { terms::nearest(word, known) } else { None }
     }
 
@@ -208,7 +208,8 @@ impl Problems {
         self.0.is_empty()
     }
 
-    pub(super) fn sort(&mut self) {
+    /// Puts them into the order of files and lines.
+    pub fn sort(&mut self) {
         self.0.sort_by_key(|problem| {
             problem.place.as_ref().map(|place| (place.file.name.clone(), place.line, place.column))
         });

@@ -1,0 +1,9 @@
+//! YAML as it was typed: a tree whose every node knows its place, and what is wrong, said with that place.
+//!
+//! Policies and the configuration file are read through it. It knows the syntax and no meaning.
+
+mod node;
+mod problem;
+
+pub use node::{Kind, Node, documents};
+pub use problem::{Place, Problem, Problems, SourceFile};
