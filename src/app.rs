@@ -4,37 +4,40 @@
 //! with the first bundle. Ending: not ready, serve on for a while, accept nothing new, finish what is under way, flush
 //! the records and the spans. What does not finish in time is cut off, which a caller sees as an error, never as an allow.
 
-use std::convert::Infallible;
+mod health;
+mod services;
+mod workers;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
-use ::http::{Request, Response};
 use anyhow::{Context, Result};
-use hyper::body::Incoming;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tonic::body::Body;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
-use tower::Service as _;
 
 use crate::checkpoint::Checkpoint;
 use crate::clock::{Clock, System};
 use crate::config::{Config, Drain};
 use crate::receipt::Pseudonyms;
-use crate::sources::Bundles;
+use crate::sources::certificates;
 use crate::telemetry::{METRIC_PREFIX, Traces};
-use crate::transport::{Answer, Bound, Listen};
-use crate::{ext_authz, http, ledger, sources};
+use crate::transport::{Admission, Bound, Connections, Listen, Port, Tls};
+use crate::{ext_authz, http, ledger, sources, transport};
+
+use health::{report, report_liveness, report_readiness};
+use services::Services;
+use workers::{End, workers};
 
 /// What the health service answers for: the whole, the kubelet's two questions, and Envoy's.
 pub const HEALTH_NAMES: [&str; 3] = ["", "readiness", ext_authz::SERVICE];
@@ -50,7 +53,9 @@ pub struct Running {
     /// Where metrics are served.
     pub metrics: SocketAddr,
     tasks: JoinSet<Result<()>>,
-    stop: CancellationToken,
+    /// Closed when all that answered have ended.
+    answering: Receiver<()>,
+    end: End,
     draining: CancellationToken,
     reporter: HealthReporter,
     drain: Drain,
@@ -59,8 +64,9 @@ pub struct Running {
 }
 
 /// The threads of a running Tollgate. They end when everything that uses them is gone.
+#[derive(Default)]
 pub struct Threads {
-    stop_policies: Option<mpsc::Sender<()>>,
+    stop: Vec<mpsc::Sender<()>>,
     handles: Vec<JoinHandle<()>>,
 }
 
@@ -75,34 +81,45 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Running
     let pseudonyms = pseudonyms(&config)?;
     let mut sockets = Vec::new();
     for listen in &config.listen {
-        sockets.push(Bound::to(listen).await.with_context(|| format!("cannot listen on {listen}"))?);
+        let bound = Bound::to(listen, &config.socket_file).await;
+        sockets.push(bound.with_context(|| format!("cannot listen on {listen}"))?);
     }
     let health = bind_tcp(config.health, "health").await?;
     let metrics = bind_tcp(config.metrics, "metrics").await?;
     let traces = config.traces.as_ref().map(|to| Traces::to_collector(&to.endpoint, to.ratio)).transpose();
     let traces = traces.context("cannot set up traces")?.unwrap_or_default();
 
-    let (ledger, writer) = ledger::open(&config.ledger)?;
-    let (bundles, watcher) = sources::watch(config.policies.clone(), Arc::clone(&clock));
-    let ready = bundles.clone();
+    let mut threads = Threads::default();
     let mut registry = registry();
+    let tls = match config.tls.clone() {
+        Some(tls) => {
+            let (in_force, watcher) = certificates::watch(tls)?;
+            watcher.metrics().register(&mut registry);
+            threads.watch("certificates", move |stop| watcher.run(stop))?;
+            Some(Tls::new(in_force))
+        }
+        None => None,
+    };
+    let (ledger, writer) = ledger::open(&config.ledger)?;
     ledger.metrics().register(&mut registry);
+    threads.handles.push(spawn("ledger", move || writer.run())?);
+    let (bundles, watcher) = sources::watch(config.policies.clone(), Arc::clone(&clock));
     watcher.metrics().register(&mut registry);
+    threads.watch("policies", move |stop| watcher.run(stop))?;
+    let ready = bundles.clone();
     let checkpoint = Checkpoint::new(bundles, ledger, pseudonyms, clock);
     checkpoint.metrics().register(&mut registry);
     checkpoint.unmapped().register(&mut registry);
-    let service = ext_authz::Service::new(checkpoint, config.check.clone(), traces.clone());
-    service.metrics().register(&mut registry);
-
-    let (stop_policies, stopped) = mpsc::channel();
-    let handles = vec![spawn("ledger", move || writer.run())?, spawn("policies", move || watcher.run(&stopped))?];
-    let threads = Threads { stop_policies: Some(stop_policies), handles };
+    let checks = ext_authz::Service::new(checkpoint, config.check.clone(), traces.clone());
+    checks.metrics().register(&mut registry);
+    let of_ports = transport::Metrics::default();
+    of_ports.register(&mut registry);
 
     let reporter = HealthReporter::new();
     let health_service = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
     report(&reporter, ServingStatus::NotServing).await;
-    reporter.set_service_status(LIVENESS, ServingStatus::Serving).await;
-    let stop = CancellationToken::new();
+    let end = End { stop: CancellationToken::new(), cut_off: CancellationToken::new() };
+    let stop = &end.stop;
     let mut tasks = JoinSet::new();
     let draining = stop.child_token();
     tasks.spawn(report_readiness(ready, reporter.clone(), draining.clone(), stop.clone()));
@@ -114,12 +131,32 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Running
     );
     let on_stop = stop.clone().cancelled_owned();
     tasks.spawn(async move { Ok(axum::serve(metrics, http::router(registry)).with_graceful_shutdown(on_stop).await?) });
+
+    let (workers, work, answering) = workers(config.workers, &end);
+    for (number, work) in work.into_iter().enumerate() {
+        match config.workers {
+            0 => drop(tasks.spawn(async move {
+                work.run().await;
+                Ok(())
+            })),
+            _ => threads.handles.push(work.on_a_thread(number)?),
+        }
+    }
+    tasks.spawn(report_liveness(workers.clone(), config.max_stall, reporter.clone(), stop.clone()));
+    let port = Arc::new(Port {
+        answer: Services { checks, health: health_service },
+        config: config.transport.clone(),
+        admission: Admission::new(config.transport.max_pending, config.transport.max_pending_bytes),
+        metrics: of_ports.clone(),
+        tls,
+    });
+    let connections = Connections::new(config.transport.max_connections, of_ports);
     let listen = sockets.iter().map(Bound::address).collect::<Result<Vec<_>>>()?;
     for socket in sockets {
-        let services = Services { checks: service.clone().into_server(), health: health_service.clone() };
-        let serve = socket.serve(services, config.transport.clone(), stop.clone());
+        let (workers, port) = (workers.clone(), Arc::clone(&port));
+        let accept = socket.accept(connections.clone(), move |arrived| workers.hand_over(&port, arrived), stop.clone());
         tasks.spawn(async move {
-            serve.await;
+            accept.await;
             Ok(())
         });
     }
@@ -134,7 +171,8 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Running
         health: addresses.0,
         metrics: addresses.1,
         tasks,
-        stop,
+        answering,
+        end,
         draining,
         reporter,
         drain,
@@ -142,25 +180,6 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Running
         threads,
     })
 }
-
-/// What is answered on the port of checks: they, and Envoy's own health checks, which come over the port that they check.
-#[derive(Clone)]
-struct Services {
-    checks: ext_authz::Server,
-    health: HealthServer<HealthService>,
-}
-
-impl Answer for Services {
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-        match request.uri().path().starts_with(HEALTH_PATH) {
-            true => self.health.clone().call(request).await,
-            false => Ok(self.checks.answer(request).await),
-        }
-    }
-}
-
-/// How the paths of health checks begin.
-const HEALTH_PATH: &str = "/grpc.health.v1.Health/";
 
 impl Running {
     /// Runs until `end` resolves or a part fails, then drains. The threads are the caller's to join, once the runtime that all
@@ -178,7 +197,7 @@ impl Running {
                 _ => Err(anyhow::anyhow!("a part of the service ended by itself")),
             },
         };
-        self.stop.cancel();
+        self.end.stop.cancel();
         self.finish().await;
         let traces = self.traces.clone();
         // Blocks until the last spans are sent, or for a few seconds.
@@ -202,46 +221,34 @@ impl Running {
                     tracing::warn!(%error, "a part of the service ended badly");
                 }
             }
+            // Nothing is ever sent: it ends with the last one who could.
+            let _ = self.answering.recv().await;
         };
         if tokio::time::timeout(self.drain.timeout, all).await.is_err() {
             tracing::warn!(timeout = ?self.drain.timeout, "cut off what was still under way");
             self.tasks.abort_all();
         }
+        self.end.cut_off.cancel();
     }
 }
 
 impl Threads {
+    /// Starts a thread that looks at something until it is told to end.
+    fn watch(&mut self, name: &str, run: impl FnOnce(&mpsc::Receiver<()>) + Send + 'static) -> Result<()> {
+        let (stop, stopped) = mpsc::channel();
+        self.handles.push(spawn(name, move || run(&stopped))?);
+        self.stop.push(stop);
+        Ok(())
+    }
+
     /// Waits until the last record is on disk.
     pub fn join(mut self) {
-        drop(self.stop_policies.take());
+        self.stop.clear();
         for handle in self.handles {
             if handle.join().is_err() {
                 tracing::error!("a thread of the service panicked");
             }
         }
-    }
-}
-
-/// Ready with the first bundle, and from then on: a bad edit changes nothing.
-async fn report_readiness(
-    bundles: Bundles,
-    reporter: HealthReporter,
-    draining: CancellationToken,
-    stop: CancellationToken,
-) -> Result<()> {
-    let mut ready = bundles.ready();
-    let first = async move { ready.wait_for(|ready| *ready).await.map(|_| ()).is_ok() };
-    if draining.run_until_cancelled(first).await == Some(true) && !draining.is_cancelled() {
-        report(&reporter, ServingStatus::Serving).await;
-        tracing::info!("ready");
-    }
-    stop.cancelled().await;
-    Ok(())
-}
-
-async fn report(reporter: &HealthReporter, status: ServingStatus) {
-    for name in HEALTH_NAMES {
-        reporter.set_service_status(name, status).await;
     }
 }
 
@@ -279,6 +286,3 @@ fn pseudonyms(config: &Config) -> Result<Pseudonyms> {
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     thread::Builder::new().name(name.to_owned()).spawn(work).with_context(|| format!("cannot start the {name} thread"))
 }
-
-/// How long a runtime may take to let go of what it still runs.
-pub const RUNTIME_SHUTDOWN: Duration = Duration::from_secs(2);

@@ -17,6 +17,14 @@ pub struct Config {
     pub listen: Vec<Listen>,
     /// What connections may do there.
     pub transport: transport::Config,
+    /// Who may connect to Unix sockets.
+    pub socket_file: transport::SocketFileConfig,
+    /// Certificates of TCP ports; without them these are plain.
+    pub tls: Option<sources::certificates::Config>,
+    /// Threads that answer. None: the runtime that everything is started on.
+    pub workers: usize,
+    /// A thread that answers and does not turn for longer than this is stuck: the process is no longer alive.
+    pub max_stall: Duration,
     /// Where health is answered, in plain gRPC, for the kubelet.
     pub health: SocketAddr,
     /// Where metrics are served.
@@ -67,7 +75,7 @@ impl Config {
             ledger = %self.ledger.dir.display(),
             pseudonym_key = self.pseudonym_key.as_ref().map_or("made at start".to_owned(), |path| path.display().to_string()),
             max_check_time = ?self.check.max_time,
-            max_check_bytes = self.check.max_bytes,
+            max_check_bytes = self.transport.max_message,
             max_connection_age = ?self.transport.max_age,
             error_answer = %self.check.errors,
             otlp_endpoint = self.traces.as_ref().map_or("none", |traces| traces.endpoint.as_str()),

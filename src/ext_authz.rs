@@ -6,20 +6,17 @@
 
 mod from_wire;
 mod metrics;
-mod server;
 mod to_wire;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
 use futures_util::FutureExt;
+use http::HeaderMap;
 pub use metrics::Metrics;
-pub use server::Server;
 pub use to_wire::{ErrorAnswer, statuses};
 use tonic::Status;
-use tonic::metadata::MetadataMap;
 
 use crate::bundle::Bundle;
 use crate::checkpoint::{Checked, Checkpoint};
@@ -27,17 +24,19 @@ use crate::facts::Facts;
 use crate::gate::{Refusal, Settled};
 use crate::telemetry::{Span, TraceParent, Traces};
 use crate::terms::Reason;
+use crate::transport::Shed;
 
 /// The service's name, as health checks ask for it.
 pub const SERVICE: &str = "envoy.service.auth.v3.Authorization";
+
+/// The path of the method.
+pub const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 
 /// How checks are answered.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The longest time a check may take. A shorter deadline of the caller's own wins.
     pub max_time: Duration,
-    /// The largest request that is read. It must be above the largest body that Envoy is told to send.
-    pub max_bytes: usize,
     /// What an error looks like to Envoy.
     pub errors: ErrorAnswer,
 }
@@ -68,14 +67,15 @@ impl Service {
         &self.0.metrics
     }
 
-    /// The service for a server.
-    pub const fn into_server(self) -> Server {
-        Server::new(self)
+    /// Answers a `CheckRequest` with a `CheckResponse`, both as bytes. `arrived` is when it may have come, at the earliest:
+    /// the time that it waited is a part of its own.
+    pub async fn check(&self, asked: &[u8], headers: &HeaderMap, arrived: Instant) -> Result<Vec<u8>, Status> {
+        self.0.check(asked, headers, arrived).await
     }
 
-    /// Answers a `CheckRequest` with a `CheckResponse`, both as bytes.
-    pub async fn check(&self, asked: Bytes, metadata: &MetadataMap) -> Result<Vec<u8>, Status> {
-        self.0.check(&asked, metadata).await
+    /// What is said of a check that is not looked at, since too much is asked at once: an error, and never an allow.
+    pub fn shed(&self, why: Shed) -> Status {
+        self.0.shed(why)
     }
 }
 
@@ -97,11 +97,26 @@ impl Parts {
         })
     }
 
+    /// A gRPC status, whatever form errors have otherwise: it costs least, and Envoy counts it as an error all the same.
+    fn shed(&self, why: Shed) -> Status {
+        self.metrics.count_shed(why);
+        let reason = match why {
+            Shed::Pending | Shed::Bytes => Reason::Overloaded,
+            Shed::Late => Reason::DeadlineExceeded,
+        };
+        Status::unavailable(reason.code())
+    }
+
     #[expect(clippy::disallowed_methods, reason = "a span's beginning is the machine's own time")]
-    async fn check(&self, asked: &[u8], metadata: &MetadataMap) -> Result<Vec<u8>, Status> {
+    async fn check(&self, asked: &[u8], headers: &HeaderMap, arrived: Instant) -> Result<Vec<u8>, Status> {
         let (began, began_at) = (Instant::now(), SystemTime::now());
-        let max_time = deadline(metadata)
+        let max_time = deadline(headers)
             .map_or(self.config.max_time, |time| time.saturating_sub(MARGIN).min(self.config.max_time));
+        let max_time = max_time.saturating_sub(began.saturating_duration_since(arrived));
+        if max_time.is_zero() {
+            // Nobody waits for it any more: judging it would only make others late.
+            return Err(self.shed(Shed::Late));
+        }
         // Reading is as untrusted as judging: it is contained in the same way.
         let facts = std::panic::catch_unwind(AssertUnwindSafe(|| from_wire::told(asked).map(Facts::read)));
         let facts = facts.unwrap_or_else(|_| {
@@ -135,8 +150,8 @@ impl Parts {
 }
 
 /// The caller's own deadline: `grpc-timeout`, at most eight digits and a unit (gRPC over HTTP/2, "Requests").
-fn deadline(metadata: &MetadataMap) -> Option<Duration> {
-    let (unit, digits) = metadata.get("grpc-timeout")?.as_bytes().split_last()?;
+fn deadline(headers: &HeaderMap) -> Option<Duration> {
+    let (unit, digits) = headers.get("grpc-timeout")?.as_bytes().split_last()?;
     if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }

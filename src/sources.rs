@@ -5,6 +5,7 @@
 //! content that stands still is compiled. A bundle is swapped whole; what is not good changes nothing but a metric and, once
 //! for each bad content, the log.
 
+pub mod certificates;
 mod folder;
 mod metrics;
 

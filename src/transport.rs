@@ -1,23 +1,39 @@
-//! The ports that Envoy talks to: sockets, connections, HTTP/2 and its bounds.
+//! The ports that Envoy talks to: sockets, TLS, connections, HTTP/2 and its bounds.
 //!
-//! What is asked over them is somebody else's matter: a port is served by a function from request to answer. A connection
-//! is bounded in what it may hold, is asked to end after a while, so that new replicas get their share, and finishes what is
-//! under way when the process ends.
+//! What is asked over them is somebody else's matter: a port is served by an [`Answer`]. What may be under way is bounded,
+//! over all connections and on each; a connection is asked to end after a while, so that new replicas get their share, and
+//! finishes what is under way when the process ends. What is too much is answered with an error, which is never an allow.
 
+mod admission;
 mod connection;
+mod exchange;
+mod frame;
 mod gather;
+mod incoming;
 mod listener;
+mod metrics;
+mod tls;
+mod turn;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-pub use connection::Answer;
-pub use listener::Bound;
-use tokio::task::JoinSet;
+pub use admission::{Admission, Shed};
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+pub use incoming::Incoming;
+use listener::Socket;
+pub use listener::{Arrived, Bound, Connections, SocketFileConfig};
+pub use metrics::Metrics;
+pub use tls::Tls;
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tonic::body::Body;
+pub use turn::woke_up;
 
 /// An address to listen on: `127.0.0.1:9000`, or `unix:/run/tollgate/tollgate.sock`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,40 +44,85 @@ pub enum Listen {
     Unix(PathBuf),
 }
 
-/// What a connection may hold, and for how long it lives.
+/// What connections may hold, and for how long they live.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// After about this time a connection is asked to end; the client opens another one, perhaps to another replica.
     pub max_age: Duration,
+    /// Connections at once, over all ports.
+    pub max_connections: usize,
+    /// Requests under way at once, over all connections.
+    pub max_pending: usize,
+    /// Bytes of requests that are held at once, over all connections.
+    pub max_pending_bytes: usize,
+    /// The largest message.
+    pub max_message: usize,
+    /// The longest time that a request may take from its beginning until its client has the answer. It is there for those who
+    /// send or read slowly; whoever judges has a shorter one.
+    pub max_time: Duration,
+}
+
+/// A request of the method that is asked often.
+#[derive(Debug)]
+pub struct Asked<M = Bytes> {
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its message.
+    pub message: M,
+    /// When it may have arrived: it is not older than this.
+    pub arrived: Instant,
+}
+
+/// What is answered on a port.
+pub trait Answer: Send + Sync + 'static {
+    /// The path of the unary method that is asked often.
+    const METHOD: &'static str;
+
+    /// Answers it, from message to message.
+    fn unary(&self, asked: Asked) -> impl Future<Output = Result<Vec<u8>, Status>> + Send;
+
+    /// What is said of a request of that method that is not looked at.
+    fn shed(&self, why: Shed) -> Status;
+
+    /// Answers anything else.
+    fn other(&self, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// What all connections to a port share.
+pub struct Port<A> {
+    /// What is answered.
+    pub answer: A,
+    /// What connections may hold.
+    pub config: Config,
+    /// What is left of it.
+    pub admission: Admission,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Certificates, where TCP is not plain.
+    pub tls: Option<Tls>,
 }
 
 /// The longest path of a Unix socket on Linux (`sun_path`, 108 bytes with the ending zero).
 const MAX_SOCKET_PATH: usize = 107;
-/// How long accepting is left alone when the system has no room for another connection.
-const PAUSE: Duration = Duration::from_millis(50);
 
-impl Bound {
-    /// Serves until told to stop, and until what is under way then is done.
-    pub async fn serve(self, answer: impl Answer, config: Config, stop: CancellationToken) {
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                accepted = self.accept() => match accepted {
-                    Ok(stream) => {
-                        connections.spawn(connection::serve(stream, answer.clone(), config.max_age, stop.clone()));
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection could not be accepted");
-                        tokio::time::sleep(PAUSE).await;
-                    }
+impl<A: Answer> Port<A> {
+    /// Serves a connection until it ends. It must run where it is to stay.
+    pub async fn serve(self: Arc<Self>, arrived: Arrived, stop: CancellationToken) {
+        let Arrived { socket, place } = arrived;
+        let _open = self.metrics.open();
+        match socket.register() {
+            Ok(Socket::Unix(stream)) => connection::serve(stream, self, stop).await,
+            Ok(Socket::Tcp(stream)) => match self.tls.clone() {
+                None => connection::serve(stream, self, stop).await,
+                Some(tls) => match stop.run_until_cancelled(tls.accept(stream)).await {
+                    Some(Ok(stream)) => connection::serve(stream, self, stop).await,
+                    Some(Err(refused)) => self.metrics.count_handshake(refused),
+                    None => {}
                 },
-                Some(_) = connections.join_next() => {}
-            }
+            },
+            Err(error) => tracing::warn!(%error, "a connection could not be taken over"),
         }
-        // Nobody else may connect while the last ones finish.
-        drop(self);
-        while connections.join_next().await.is_some() {}
+        drop(place);
     }
 }
 

@@ -82,6 +82,9 @@ const MIN_CHECK_TIME: Duration = Duration::from_millis(1);
 /// Connections that are younger than it takes to open them would serve nobody.
 const MIN_CONNECTION_AGE: Duration = Duration::from_secs(1);
 
+/// How long the runtime may take to let go of what it still runs.
+const RUNTIME_SHUTDOWN: Duration = Duration::from_secs(2);
+
 impl Args {
     /// What was typed, checked: all that is wrong at once.
     fn check(self) -> std::result::Result<Config, Vec<String>> {
@@ -113,17 +116,26 @@ impl Args {
         }
         Ok(Config {
             listen: self.listen,
-            transport: transport::Config { max_age: self.max_connection_age },
+            transport: transport::Config {
+                max_age: self.max_connection_age,
+                max_connections: 4096,
+                max_pending: 4096,
+                max_pending_bytes: 64 << 20,
+                max_message: self.max_check_bytes,
+                max_time: self.max_check_time + Duration::from_secs(1),
+            },
+            socket_file: transport::SocketFileConfig { mode: 0o660, group: None },
+            tls: None,
+            workers: self
+                .workers
+                .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
+            max_stall: Duration::from_secs(10),
             health: self.health,
             metrics: self.metrics,
             policies: sources::Config { folder: self.policies, poll: self.policies_poll },
             ledger: ledger::Config::new(self.ledger),
             pseudonym_key: self.pseudonym_key,
-            check: ext_authz::Config {
-                max_time: self.max_check_time,
-                max_bytes: self.max_check_bytes,
-                errors: self.error_answer,
-            },
+            check: ext_authz::Config { max_time: self.max_check_time, errors: self.error_answer },
             traces: self.otlp_endpoint.map(|endpoint| Collector { endpoint, ratio: self.trace_ratio }),
             drain: Drain { delay: self.drain_delay, timeout: self.drain_timeout },
         })
@@ -131,7 +143,6 @@ impl Args {
 }
 
 pub(super) fn run(args: Args) -> Result<Outcome> {
-    let workers = args.workers;
     let Ok((logs, guard)) = Logs::to_stderr(&args.log_level) else {
         writeln!(io::stderr(), "error: --log-level `{}` is neither a level nor a filter", args.log_level)?;
         return Ok(Outcome::BadConfiguration);
@@ -145,19 +156,17 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
             return Ok(Outcome::BadConfiguration);
         }
     };
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if let Some(workers) = workers {
-        builder.worker_threads(workers);
-    }
-    let runtime = builder.enable_all().thread_name("check").build().context("cannot start the runtime")?;
+    // Health, metrics and accepting; those who answer have threads of their own.
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
     let (threads, ended) = runtime.block_on(async {
         // As process 1 of a container the default for SIGTERM is to ignore it: the handler comes first.
         let end = end()?;
         let running = app::start(config).await?;
         anyhow::Ok(running.until(end).await)
     })?;
-    // Lets go of connections that were cut off, and so of the last handles on the ledger.
-    runtime.shutdown_timeout(app::RUNTIME_SHUTDOWN);
+    // Lets go of what was cut off, and so of the last handles on the ledger.
+    runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
     threads.join();
     tracing::info!(lost_log_lines = logs.lost(), "ended");
     drop(guard);

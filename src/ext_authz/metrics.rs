@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 
 use crate::gate::{Settled, Summary};
 use crate::telemetry::LATENCY_BUCKETS;
+use crate::transport::Shed;
 use crate::verdict::Verdict;
 
 /// Counts and times of checks.
@@ -18,6 +19,12 @@ pub struct Metrics {
     requests: Family<Request, Counter>,
     duration: Histogram,
     panics: Counter,
+    shed: Family<Why, Counter>,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Why {
+    reason: &'static str,
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -29,7 +36,8 @@ struct Request {
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { requests: Family::default(), duration: Histogram::new(LATENCY_BUCKETS), panics: Counter::default() }
+        let (requests, panics, shed) = Default::default();
+        Self { requests, duration: Histogram::new(LATENCY_BUCKETS), panics, shed }
     }
 }
 
@@ -39,6 +47,11 @@ impl Metrics {
         registry.register("requests", "Checks, by what was answered", self.requests.clone());
         let help = "Time from the first byte read of a check to its answer";
         registry.register("request_duration_seconds", help, self.duration.clone());
+        for why in Shed::ALL {
+            let _ = self.shed.get_or_create(&Why { reason: why.as_str() });
+        }
+        let help = "Checks that were answered with an error unseen, since too much was asked at once";
+        registry.register("shed_checks", help, self.shed.clone());
         registry.register("panics", "Checks that panicked; each was answered with an error", self.panics.clone());
     }
 
@@ -50,6 +63,13 @@ impl Metrics {
         let mode = summary.map_or("", |summary| summary.mode.as_str());
         self.requests.get_or_create(&Request { protocol: "ext_authz", verdict: verdict.as_str(), mode }).inc();
         self.duration.observe(took.as_secs_f64());
+    }
+
+    /// It is an answer, too; how long it took says nothing.
+    pub(super) fn count_shed(&self, why: Shed) {
+        self.shed.get_or_create(&Why { reason: why.as_str() }).inc();
+        let verdict = Verdict::Error.as_str();
+        self.requests.get_or_create(&Request { protocol: "ext_authz", verdict, mode: "" }).inc();
     }
 
     pub(super) fn count_panic(&self) {

@@ -125,9 +125,9 @@ fn every_header_says_how_it_is_set() {
 #[test]
 fn the_callers_deadline_is_read_in_every_unit() {
     let read = |text: &str| {
-        let mut metadata = MetadataMap::new();
-        metadata.insert("grpc-timeout", text.parse().unwrap());
-        deadline(&metadata)
+        let mut headers = HeaderMap::new();
+        headers.insert("grpc-timeout", text.parse().unwrap());
+        deadline(&headers)
     };
     assert_eq!(read("250m"), Some(Duration::from_millis(250)));
     assert_eq!(read("1S"), Some(Duration::from_secs(1)));

@@ -60,6 +60,7 @@ reasons! {
     RequestIncomplete = "request.incomplete", Error, "the proxy asked about a request without describing it";
     CheckMalformed = "check.malformed", Error, "what the proxy asked cannot be read";
     BundleNone = "bundle.none", Error, "no policies are in force yet";
+    Overloaded = "overloaded", Error, "more was asked at once than can be decided";
     DeadlineExceeded = "deadline.exceeded", Error, "the decision could not be made in time";
     Internal = "internal", Error, "the decision failed";
 

@@ -1,27 +1,28 @@
 //! One connection: HTTP/2, bounded, of limited age.
+//!
+//! One task drives it: it reads what is there, answers what can be answered at once, and sends all answers in one go. What
+//! has to wait (for the disk, for the rest of a message, for a client that reads slowly) waits beside it.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
-use std::time::Duration;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use futures_util::FutureExt as _;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use h2::server::{self, SendResponse};
+use h2::{Ping, PingPong, RecvStream};
+use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Interval, MissedTickBehavior, Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tonic::body::Body;
 
-use super::gather::gather;
-
-/// From a request to its answer.
-pub trait Answer: Clone + Send + 'static {
-    /// Answers.
-    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send;
-}
+use super::exchange::{self, Gone};
+use super::frame::Frame;
+use super::gather::{Gathering, Outgoing, gather};
+use super::{Answer, Asked, Port, turn};
 
 /// Requests under way on one connection. Envoy opens another one when they are not enough.
 const MAX_STREAMS: u32 = 1024;
@@ -31,59 +32,202 @@ const MAX_HEADER_BYTES: u32 = 16 * 1024;
 const MAX_PENDING_RESETS: usize = 32;
 /// Resets that the client's own mistakes caused.
 const MAX_ERROR_RESETS: usize = 1024;
+/// What a client may send before we have read it: on one request, and on the connection, which bounds what it holds here.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 256 * 1024;
 /// A connection whose other end is gone without a word is noticed after both.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_WITHIN: Duration = Duration::from_secs(20);
 /// How long what is under way may take once a connection is old.
 const GRACE: Duration = Duration::from_secs(30);
+/// How long a client may take to say that it speaks HTTP/2, and to take our last words.
+const GREETING: Duration = Duration::from_secs(5);
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends, is old, or is told to stop; then what is under way finishes.
-pub(super) async fn serve<S>(stream: S, answer: impl Answer, max_age: Duration, stop: CancellationToken)
+pub(super) async fn serve<S, A>(stream: S, port: Arc<Port<A>>, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    A: Answer,
 {
     let (gathering, outgoing) = gather(stream);
-    let service = service_fn(move |request| {
-        let answer = answer.clone();
-        async move { answer.answer(request).await }
-    });
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let ended = match timeout(GREETING, greet(gathering, &outgoing)).await {
+        Ok(Ok(connection)) => Driver::new(connection, port, &stop).run(&outgoing).await,
+        Ok(Err(error)) => Err(error),
+        // Who says nothing is not told anything either.
+        Err(_) => return,
+    };
+    if let Err(error) = ended {
+        // A client that goes away or breaks the protocol is no news for operators.
+        tracing::debug!(%error, "a connection ended");
+    }
+    // Last words, such as why it ended; the other end may be gone.
+    let _ = timeout(FAREWELL, poll_fn(|context| outgoing.poll_shutdown(context))).await;
+}
+
+type Connection<S> = server::Connection<Gathering<S>, Frame>;
+
+async fn greet<S>(stream: Gathering<S>, outgoing: &Outgoing<S>) -> Result<Connection<S>, h2::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut builder = server::Builder::new();
     builder
-        .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADER_BYTES)
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
-        .max_local_error_reset_streams(MAX_ERROR_RESETS)
-        .keep_alive_interval(PING_EVERY)
-        .keep_alive_timeout(PING_WITHIN);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(gathering), service));
-    let mut is_ending = false;
-    let mut end = pin!(async {
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(jittered(max_age)) => {}
+        .max_local_error_reset_streams(Some(MAX_ERROR_RESETS))
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW);
+    let mut handshake = pin!(builder.handshake(stream));
+    poll_fn(|context| {
+        let greeted = handshake.as_mut().poll(context);
+        // Our own greeting does not wait for the client's. What cannot be sent is noticed when it is read from, too.
+        let _ = outgoing.poll_send(context);
+        greeted
+    })
+    .await
+}
+
+type Exchange = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+struct Driver<S, A> {
+    connection: Connection<S>,
+    port: Arc<Port<A>>,
+    /// What could not be answered at once.
+    waiting: FuturesUnordered<Exchange>,
+    /// Resolves when the connection is to end.
+    end: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Once it is to end: when it must have.
+    grace: Option<Pin<Box<Sleep>>>,
+    alive: Option<(PingPong, Interval, Option<Instant>)>,
+    read_empty: Instant,
+}
+
+impl<S, A> Driver<S, A>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    A: Answer,
+{
+    fn new(mut connection: Connection<S>, port: Arc<Port<A>>, stop: &CancellationToken) -> Self {
+        let (stop, age) = (stop.clone().cancelled_owned(), sleep(jittered(port.config.max_age)));
+        let end = Box::pin(async {
+            tokio::select! {
+                () = stop => {}
+                () = age => {}
+            }
+        });
+        let mut pings = tokio::time::interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let alive = connection.ping_pong().map(|ping_pong| (ping_pong, pings, None));
+        let read_empty = Instant::now();
+        Self { connection, port, waiting: FuturesUnordered::new(), end, grace: None, alive, read_empty }
+    }
+
+    async fn run(mut self, outgoing: &Outgoing<S>) -> Result<(), h2::Error> {
+        poll_fn(|context| {
+            if self.is_over(context) {
+                return Poll::Ready(Ok(()));
+            }
+            let polled = self.poll(context);
+            match outgoing.poll_send(context) {
+                Poll::Ready(Err(_)) => Poll::Ready(Ok(())),
+                _ => polled,
+            }
+        })
+        .await
+    }
+
+    /// Reads what is there and answers it, until nothing more can be done.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+        let arrived = turn::earliest_arrival(self.read_empty, Instant::now());
+        loop {
+            match self.connection.poll_accept(context) {
+                Poll::Ready(Some(Ok((request, respond)))) => self.begin(context, request, respond, arrived),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                // What an exchange wrote is taken up when the connection is polled again.
+                Poll::Pending => match self.waiting.poll_next_unpin(context) {
+                    Poll::Ready(Some(())) => {}
+                    Poll::Ready(None) | Poll::Pending => break,
+                },
+            }
         }
-    });
-    let mut grace = pin!(tokio::time::sleep(GRACE));
-    let ended = poll_fn(|context| {
-        if !is_ending && end.as_mut().poll(context).is_ready() {
-            is_ending = true;
+        self.read_empty = Instant::now();
+        Poll::Pending
+    }
+
+    /// Answers a request at once, if that can be.
+    fn begin(
+        &mut self,
+        context: &mut Context<'_>,
+        request: Request<RecvStream>,
+        respond: SendResponse<Frame>,
+        arrived: Instant,
+    ) {
+        let (port, max_time) = (Arc::clone(&self.port), self.port.config.max_time);
+        let is_unary = exchange::is_unary::<A>(&request);
+        let place = match self.port.admission.admit() {
+            Ok(place) => place,
+            Err(why) => {
+                // The client may be gone: then nobody waits for it.
+                let _ = exchange::send_status(respond, &self.port.answer.shed(why));
+                return;
+            }
+        };
+        let mut exchange = Box::pin(async move {
+            let answering = AssertUnwindSafe(async {
+                if is_unary {
+                    let (head, message) = request.into_parts();
+                    let asked = Asked { headers: head.headers, message, arrived };
+                    exchange::unary(&port.answer, (asked, place), respond, port.config.max_message).await
+                } else {
+                    // A watch on health lives as long as its connection: it holds no place of a request.
+                    drop(place);
+                    exchange::other(&port.answer, request, respond).await
+                }
+            });
+            match answering.catch_unwind().await {
+                Ok(Ok(()) | Err(Gone)) => {}
+                // The stream was reset when it was dropped, which is an error to Envoy.
+                Err(_) => tracing::error!("an answer panicked: that request is an error, the connection goes on"),
+            }
+        });
+        if exchange.as_mut().poll(context).is_ready() {
+            return;
+        }
+        self.waiting.push(match is_unary {
+            // Whoever is late is reset when its exchange is dropped.
+            true => Box::pin(timeout(max_time, exchange).map(|_| ())),
+            false => exchange,
+        });
+    }
+
+    /// Looks at the clock: begins the end where it is time, and says whether it is over.
+    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+        if let Some((ping_pong, pings, since)) = &mut self.alive {
+            if since.is_some() && ping_pong.poll_pong(context).is_ready() {
+                *since = None;
+            }
+            if pings.poll_tick(context).is_ready() {
+                // Nothing since the ping before: pings come at longer intervals than answers may take.
+                if since.is_some_and(|since| since.elapsed() > PING_WITHIN) {
+                    return true;
+                }
+                // One is on its way already, or the connection ends.
+                if ping_pong.send_ping(Ping::opaque()).is_ok() {
+                    *since = Some(Instant::now());
+                }
+                // Registers for the next one.
+                let _ = pings.poll_tick(context);
+            }
+        }
+        if self.grace.is_none() && self.end.as_mut().poll(context).is_ready() {
             // While the process drains, `app` says how long that may take; here it is only the age.
-            grace.as_mut().reset(tokio::time::Instant::now() + GRACE);
-            connection.as_mut().graceful_shutdown();
+            self.grace = Some(Box::pin(sleep(GRACE)));
+            self.connection.graceful_shutdown();
         }
-        if is_ending && grace.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Ok(()));
-        }
-        let polled = connection.as_mut().poll(context);
-        if let Poll::Ready(Err(_)) = outgoing.poll_send(context) {
-            return Poll::Ready(Ok(()));
-        }
-        polled
-    });
-    if let Err(error) = ended.await {
-        // A client that goes away or breaks the protocol is no news for operators.
-        tracing::debug!(%error, "a connection ended");
+        self.grace.as_mut().is_some_and(|grace| grace.as_mut().poll(context).is_ready())
     }
 }
 

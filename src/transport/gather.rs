@@ -46,11 +46,22 @@ impl<S: AsyncWrite + Unpin> Gathered<S> {
         self.buffer.clear();
         // What one burst needed is not kept by a connection that idles.
         self.buffer.shrink_to(ENOUGH);
-        Poll::Ready(Ok(()))
+        // TLS keeps records back until it is told to send them; a plain socket has nothing to do.
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_send(context))?;
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
 impl<S: AsyncWrite + Unpin> Outgoing<S> {
+    /// Sends what has gathered, and says that nothing more will come.
+    pub fn poll_shutdown(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).poll_shutdown(context)
+    }
+
     /// Sends what has gathered.
     pub fn poll_send(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).poll_send(context)
@@ -94,9 +105,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathering<S> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ready!(gathered.poll_send(context))?;
-        Pin::new(&mut gathered.stream).poll_shutdown(context)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).poll_shutdown(context)
     }
 }
 

@@ -1,18 +1,59 @@
 //! The sockets that checks come over: TCP or Unix.
 //!
 //! A Unix socket that a killed process left behind is taken over; one that is in use is not. The socket belongs to its
-//! owner and group, since a proxy that shares the volume runs as another user of the same group.
+//! owner and group, since a proxy that shares the volume runs as another user of the same group. Connections are handed
+//! over as they are, to be served by whichever thread has room.
 
 use std::fs;
 use std::io;
+use std::net;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net as unix;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio_util::either::Either;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
-use super::Listen;
+use super::{Listen, Metrics};
+
+/// Who may connect to a Unix socket: whoever may write to it.
+#[derive(Debug, Clone)]
+pub struct SocketFileConfig {
+    /// Its permissions.
+    pub mode: u32,
+    /// Its group, where it is to be another than that of the process.
+    pub group: Option<u32>,
+}
+
+/// How many more connections there may be.
+#[derive(Debug, Clone)]
+pub struct Connections {
+    left: Arc<Semaphore>,
+    metrics: Metrics,
+}
+
+/// A connection that came, and its place among all of them.
+#[derive(Debug)]
+pub struct Arrived {
+    pub(super) socket: Socket<net::TcpStream, unix::UnixStream>,
+    pub(super) place: OwnedSemaphorePermit,
+}
+
+/// A connected socket.
+#[derive(Debug)]
+pub enum Socket<T = TcpStream, U = UnixStream> {
+    /// A TCP connection.
+    Tcp(T),
+    /// A connection over a Unix socket.
+    Unix(U),
+}
+
+/// How long accepting is left alone when the system has no room for another connection.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A socket that is bound, and not yet served.
 #[derive(Debug)]
@@ -27,12 +68,9 @@ pub enum Bound {
 #[derive(Debug)]
 pub struct SocketFile(PathBuf);
 
-/// To connect one must be able to write to the socket; others than owner and group must not.
-const SOCKET_MODE: u32 = 0o660;
-
 impl Bound {
     /// Binds an address.
-    pub async fn to(listen: &Listen) -> Result<Self> {
+    pub async fn to(listen: &Listen, config: &SocketFileConfig) -> Result<Self> {
         let path = match listen {
             Listen::Tcp(address) => return Ok(Bound::Tcp(TcpListener::bind(address).await?)),
             Listen::Unix(path) => path,
@@ -50,7 +88,11 @@ impl Bound {
         }
         let listener = UnixListener::bind(path)?;
         let file = SocketFile(path.clone());
-        fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
+        if let Some(group) = config.group {
+            let given = std::os::unix::fs::chown(path, None, Some(group));
+            given.with_context(|| format!("`{}` cannot be given to group {group}", path.display()))?;
+        }
+        fs::set_permissions(path, fs::Permissions::from_mode(config.mode))?;
         Ok(Self::Unix(listener, file))
     }
 
@@ -62,17 +104,50 @@ impl Bound {
         })
     }
 
-    /// The next connection.
-    pub(super) async fn accept(&self) -> io::Result<Either<TcpStream, UnixStream>> {
+    /// Takes connections until told to stop, and hands them over. Nobody can connect after that.
+    pub async fn accept(self, connections: Connections, hand_over: impl Fn(Arrived), stop: CancellationToken) {
+        while let Some(accepted) = stop.run_until_cancelled(self.next()).await {
+            match accepted {
+                Ok(socket) => match Arc::clone(&connections.left).try_acquire_owned() {
+                    Ok(place) => hand_over(Arrived { socket, place }),
+                    // Closed at once, since it is dropped here.
+                    Err(_) => connections.metrics.count_refused(),
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn next(&self) -> io::Result<Socket<net::TcpStream, unix::UnixStream>> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 // Answers are small: waiting to fill a packet would add up to 40 ms.
                 stream.set_nodelay(true)?;
-                Ok(Either::Left(stream))
+                stream.into_std().map(Socket::Tcp)
             }
-            Self::Unix(listener, _) => Ok(Either::Right(listener.accept().await?.0)),
+            Self::Unix(listener, _) => listener.accept().await?.0.into_std().map(Socket::Unix),
         }
+    }
+}
+
+impl Connections {
+    /// So many at once.
+    pub fn new(most: usize, metrics: Metrics) -> Self {
+        Self { left: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))), metrics }
+    }
+}
+
+impl Socket<net::TcpStream, unix::UnixStream> {
+    /// Makes it a socket of the runtime that this is called on.
+    pub(super) fn register(self) -> io::Result<Socket> {
+        Ok(match self {
+            Self::Tcp(stream) => Socket::Tcp(TcpStream::from_std(stream)?),
+            Self::Unix(stream) => Socket::Unix(UnixStream::from_std(stream)?),
+        })
     }
 }
 

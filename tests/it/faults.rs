@@ -4,7 +4,7 @@ use envoy_types::ext_authz::v3::pb::CheckResponse;
 use prost::Message as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tollgate::clock::{Clock, System};
@@ -83,20 +83,16 @@ fn service_without_a_disk(folder: &tempfile::TempDir) -> (tollgate::ext_authz::S
     let pseudonyms = tollgate::receipt::Pseudonyms::try_new(&[7; 32]).unwrap();
     let bundles = tollgate::sources::Bundles::fixed(bundle);
     let checkpoint = tollgate::checkpoint::Checkpoint::new(bundles, ledger, pseudonyms, Arc::new(System));
-    let config = tollgate::ext_authz::Config {
-        max_time: Duration::from_millis(50),
-        max_bytes: 1 << 20,
-        errors: ErrorAnswer::GrpcStatus,
-    };
+    let config = tollgate::ext_authz::Config { max_time: Duration::from_millis(50), errors: ErrorAnswer::GrpcStatus };
     (tollgate::ext_authz::Service::new(checkpoint, config, tollgate::telemetry::Traces::default()), writer)
 }
 
 async fn answer(service: &tollgate::ext_authz::Service, ask: Ask, timeout: Option<&str>) -> Seen {
-    let mut metadata = tonic::metadata::MetadataMap::new();
+    let mut headers = http::HeaderMap::new();
     if let Some(timeout) = timeout {
-        metadata.insert("grpc-timeout", timeout.parse().unwrap());
+        headers.insert("grpc-timeout", timeout.parse().unwrap());
     }
-    let answer = service.check(ask.to_wire().encode_to_vec().into(), &metadata).await;
+    let answer = service.check(&ask.to_wire().encode_to_vec(), &headers, Instant::now()).await;
     seen(&answer.map(|bytes| CheckResponse::decode(&bytes[..]).unwrap()))
 }
 

@@ -19,7 +19,7 @@ use tollgate::app::{self, Running, Threads};
 use tollgate::clock::{Clock, System};
 use tollgate::config::{Config, Drain};
 use tollgate::ext_authz::ErrorAnswer;
-use tollgate::transport::{self, Listen};
+use tollgate::transport::{self, Listen, SocketFileConfig};
 use tollgate::{ext_authz, ledger, sources};
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
@@ -69,18 +69,26 @@ impl Gate {
         }
         let local = ([127, 0, 0, 1], 0).into();
         let mut config = Config {
-            transport: transport::Config { max_age: Duration::from_mins(5) },
+            transport: transport::Config {
+                max_age: Duration::from_mins(5),
+                max_connections: 100,
+                max_pending: 1000,
+                max_pending_bytes: 32 << 20,
+                max_message: 16 << 20,
+                max_time: Duration::from_secs(6),
+            },
+            socket_file: SocketFileConfig { mode: 0o660, group: None },
+            tls: None,
+            // On the test's own runtime.
+            workers: 0,
+            max_stall: Duration::from_secs(10),
             listen: vec![Listen::Tcp(local)],
             health: local,
             metrics: local,
             policies: sources::Config { folder: policies, poll: Duration::from_millis(50) },
             ledger: ledger::Config::new(folder.path().join("ledger")),
             pseudonym_key: None,
-            check: ext_authz::Config {
-                max_time: Duration::from_secs(5),
-                max_bytes: 16 * 1024 * 1024,
-                errors: ErrorAnswer::GrpcStatus,
-            },
+            check: ext_authz::Config { max_time: Duration::from_secs(5), errors: ErrorAnswer::GrpcStatus },
             traces: None,
             drain: Drain { delay: Duration::ZERO, timeout: Duration::from_secs(5) },
         };

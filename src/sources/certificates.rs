@@ -1,0 +1,168 @@
+//! Where the certificates of the ports come from: files that are exchanged while we run.
+//!
+//! The files are read again and again; what counts is their content. A certificate, its key and the authorities of clients
+//! come into force together or not at all: a pair that does not fit (seen in the middle of an exchange), a file that is gone
+//! or an authority that cannot be read change nothing but a metric and, once for each bad content, the log.
+
+mod allowed;
+mod metrics;
+mod pem;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+pub use allowed::AllowedName;
+use arc_swap::ArcSwap;
+pub use metrics::Metrics;
+use rustls::ServerConfig;
+use sha2::{Digest, Sha256};
+
+/// Which files, and who may connect.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The folder with `tls.crt` and `tls.key`, as a Secret of Kubernetes has them.
+    pub folder: PathBuf,
+    /// The authorities that clients' certificates must come from; without it clients need none.
+    pub client_ca: Option<PathBuf>,
+    /// The names of which a client's certificate must have one; without any all are welcome that the authorities vouch for.
+    pub allowed: Vec<AllowedName>,
+    /// How often the files are looked at.
+    pub poll: Duration,
+}
+
+/// Why certificates cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refused.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Io {
+        /// What was to be read.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("`{}` holds no {expected} in PEM", path.display())]
+    NotPem {
+        /// The file.
+        path: PathBuf,
+        /// What should be in it.
+        expected: &'static str,
+    },
+    /// A certificate cannot be read.
+    #[error("`{}` holds a certificate that cannot be read", .0.display())]
+    Malformed(PathBuf),
+    /// What was read cannot be used.
+    #[error("the certificates cannot be used: {0}")]
+    Unusable(#[from] rustls::Error),
+    /// The authorities of clients cannot be used.
+    #[error("the authorities of clients cannot be used: {0}")]
+    Authorities(#[from] rustls::server::VerifierBuilderError),
+}
+
+/// Looks at the files, and swaps what is in force.
+pub struct Watcher {
+    config: Config,
+    in_force: Arc<ArcSwap<ServerConfig>>,
+    metrics: Metrics,
+    /// What was looked at last, good or bad.
+    last_seen: [u8; 32],
+    /// What is seen since. A pair is exchanged file by file, so it counts once it is seen again.
+    moving: Option<[u8; 32]>,
+}
+
+/// What the files hold.
+struct Seen {
+    chain: Vec<u8>,
+    key: Vec<u8>,
+    client_ca: Option<Vec<u8>>,
+}
+
+/// A chain of certificates has some kilobytes, a bundle of authorities some hundreds.
+const MAX_FILE: u64 = 4 * 1024 * 1024;
+
+/// Reads the files, which must be good at the start, and gives the place where what is in force stands.
+pub fn watch(config: Config) -> Result<(Arc<ArcSwap<ServerConfig>>, Watcher), Error> {
+    let seen = Seen::at(&config)?;
+    let loaded = pem::load(&config, &seen)?;
+    let metrics = Metrics::default();
+    metrics.accepted(&loaded.expiries);
+    let in_force = Arc::new(ArcSwap::from_pointee(loaded.server));
+    let watcher = Watcher { last_seen: seen.digest(), in_force: Arc::clone(&in_force), moving: None, config, metrics };
+    Ok((in_force, watcher))
+}
+
+impl Watcher {
+    /// What the watcher counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Looks until the other end of `stop` is dropped. Blocks.
+    pub fn run(mut self, stop: &Receiver<()>) {
+        while stop.recv_timeout(self.config.poll) == Err(RecvTimeoutError::Timeout) {
+            self.look();
+        }
+    }
+
+    fn look(&mut self) {
+        let seen = Seen::at(&self.config);
+        let digest = match &seen {
+            Ok(seen) => seen.digest(),
+            Err(error) => Sha256::digest(error.to_string()).into(),
+        };
+        if digest == self.last_seen || self.moving.replace(digest) != Some(digest) {
+            return;
+        }
+        self.last_seen = digest;
+        match seen.and_then(|seen| pem::load(&self.config, &seen)) {
+            Ok(loaded) => {
+                self.metrics.accepted(&loaded.expiries);
+                self.in_force.store(Arc::new(loaded.server));
+                tracing::info!(folder = %self.config.folder.display(), "certificates in force for new connections");
+            }
+            Err(error) => {
+                self.metrics.refused();
+                tracing::error!(%error, "certificates refused: those before stay in force");
+            }
+        }
+    }
+}
+
+impl Config {
+    fn chain(&self) -> PathBuf {
+        self.folder.join("tls.crt")
+    }
+
+    fn key(&self) -> PathBuf {
+        self.folder.join("tls.key")
+    }
+}
+
+impl Seen {
+    fn at(config: &Config) -> Result<Self, Error> {
+        let client_ca = config.client_ca.as_deref().map(read).transpose()?;
+        Ok(Self { chain: read(&config.chain())?, key: read(&config.key())?, client_ca })
+    }
+
+    fn digest(&self) -> [u8; 32] {
+        let parts = [Some(&self.chain), Some(&self.key), self.client_ca.as_ref()];
+        // Each part by a digest of its own, so that nothing can move from one to the next unseen.
+        let parts = parts.into_iter().flatten().map(Sha256::digest);
+        parts.fold(Sha256::new(), Sha256::chain_update).finalize().into()
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    use std::io::Read as _;
+    let failed = |source| Error::Io { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    fs::File::open(path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut bytes)).map_err(failed)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;
