@@ -33,7 +33,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Answer Envoy's checks
-    Serve(Box<serve::Args>),
+    Serve(serve::Args),
+    /// Print the settings as `serve` would have them, and where each was set
+    Config(serve::ConfigArgs),
     /// Say whether policies can be loaded, and everything that is wrong with them
     Validate(validate::Args),
     /// Run the policies' own cases, and name what no case touches
@@ -94,7 +96,12 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<Outcome> {
     let mut out = io::stdout().lock();
     match command {
-        Command::Serve(args) => serve::run(*args),
+        Command::Serve(args) => {
+            // Decisions may be told there.
+            drop(out);
+            serve::run(args)
+        }
+        Command::Config(args) => serve::show(args, &mut out),
         Command::Validate(args) => validate::run(&args, &mut out),
         Command::Test(args) => test::run(&args, &mut out),
         Command::Explain(args) => explain::run(&args, &mut out),

@@ -1,14 +1,29 @@
 //! What the operator wrote, checked: one value that holds the configuration of every part.
 //!
-//! Each part owns its own `Config`; this puts them together. Nothing is read from files or the environment here: the command
-//! line does that, and what comes out of it is either all good or a list of everything that is wrong.
+//! Two stages: what was typed, each value by itself, from the file, the environment and the command line; then what can be used
+//! together. What comes out is either all good or a list of everything that is wrong. Each part owns its own `Config`; this
+//! puts them together. Nothing is read from files or the environment here.
+
+mod layers;
+mod settings;
+mod value;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use layers::{Effective, Layers, Origin};
+use settings::Typed;
+pub use settings::{SETTINGS, Setting};
+pub use value::Disclosed;
+
+use crate::secret::Secret;
+use crate::sources::certificates;
+use crate::telemetry::Decisions;
 use crate::transport::{self, Listen};
-use crate::{ext_authz, ledger, sources};
+use crate::yaml::Problems;
+use crate::{ext_authz, ledger, sources, telemetry};
 
 /// The configuration of `tollgate serve`.
 #[derive(Debug, Clone)]
@@ -20,7 +35,7 @@ pub struct Config {
     /// Who may connect to Unix sockets.
     pub socket_file: transport::SocketFileConfig,
     /// Certificates of TCP ports; without them these are plain.
-    pub tls: Option<sources::certificates::Config>,
+    pub tls: Option<certificates::Config>,
     /// Threads that answer. None: the runtime that everything is started on.
     pub workers: usize,
     /// A thread that answers and does not turn for longer than this is stuck: the process is no longer alive.
@@ -29,10 +44,14 @@ pub struct Config {
     pub health: SocketAddr,
     /// Where metrics are served.
     pub metrics: SocketAddr,
+    /// Where the state is shown and the log level changed, on this machine only.
+    pub admin: Option<SocketAddr>,
     /// Where the policies come from.
     pub policies: sources::Config,
     /// Where decisions are recorded.
     pub ledger: ledger::Config,
+    /// Where decisions are told besides.
+    pub decisions: Option<Decisions>,
     /// The key of the pseudonyms; without it each process makes one of its own.
     pub pseudonym_key: Option<PathBuf>,
     /// How checks are answered.
@@ -41,6 +60,10 @@ pub struct Config {
     pub traces: Option<Collector>,
     /// How the process ends.
     pub drain: Drain,
+    /// What is logged.
+    pub log_level: String,
+    /// What was set, and where.
+    pub effective: Vec<Effective>,
 }
 
 /// An OTLP/gRPC collector.
@@ -48,6 +71,8 @@ pub struct Config {
 pub struct Collector {
     /// Its URL.
     pub endpoint: String,
+    /// Headers that it asks for.
+    pub headers: Vec<(String, Secret<String>)>,
     /// The share of traces without a parent that is sent, apart from what is always sent.
     pub ratio: f64,
 }
@@ -61,28 +86,149 @@ pub struct Drain {
     pub timeout: Duration,
 }
 
+/// Envoy gives up on a check after 200 ms unless told otherwise; below this no check could be recorded durably.
+const MIN_CHECK_TIME: Duration = Duration::from_millis(1);
+/// Envoy's headers alone may have as much.
+const MIN_CHECK_BYTES: usize = 64 * 1024;
+/// Connections that are younger than it takes to open them would serve nobody.
+const MIN_CONNECTION_AGE: Duration = Duration::from_secs(1);
+/// A machine that stands still for a moment is no reason to start again.
+const MIN_STALL: Duration = Duration::from_secs(1);
+const MAX_WORKERS: usize = 256;
+/// Beside its own time a check may wait for a client that sends or reads slowly.
+const SLOW_CLIENT: Duration = Duration::from_secs(1);
+
 impl Config {
-    /// Says what is in force, in one log line.
+    /// Checks what was given: all that is wrong at once. `exists` says whether there is such a file or folder.
+    pub fn try_new(layers: &Layers, mut problems: Problems, exists: impl Fn(&Path) -> bool) -> Result<Self, Problems> {
+        let typed = Typed::read(layers, &mut problems);
+        if let Some(typed) = &typed {
+            let mut refuse = |name: &str, what: &str| layers.refuse(name, what, &mut problems);
+            check(typed, &mut refuse);
+            if !exists(&typed.policies) {
+                refuse("policies", &format!("is `{}`, which is not there", typed.policies.display()));
+            }
+        }
+        match typed {
+            Some(typed) if problems.is_empty() => Ok(Self::of(typed, layers.effective())),
+            _ => {
+                problems.sort();
+                Err(problems)
+            }
+        }
+    }
+
+    fn of(typed: Typed, effective: Vec<Effective>) -> Self {
+        let (client_ca, allowed, poll) = (typed.tls_client_ca, typed.tls_client_san, typed.tls_poll);
+        let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            listen: typed.listen,
+            transport: transport::Config {
+                max_age: typed.max_connection_age,
+                max_connections: typed.max_connections,
+                max_pending: typed.max_pending_checks,
+                max_pending_bytes: typed.max_pending_bytes.0,
+                max_message: typed.max_check_bytes.0,
+                max_time: typed.max_check_time.saturating_add(SLOW_CLIENT),
+            },
+            socket_file: transport::SocketFileConfig { mode: typed.socket_mode.0, group: typed.socket_group },
+            tls: typed.tls.map(|folder| certificates::Config { folder, client_ca, allowed, poll }),
+            workers: typed.workers.unwrap_or_else(cores),
+            max_stall: typed.max_stall,
+            health: typed.health,
+            metrics: typed.metrics,
+            admin: typed.admin.0,
+            policies: sources::Config { folder: typed.policies, poll: typed.policies_poll },
+            ledger: ledger::Config::new(typed.ledger),
+            decisions: typed.decisions.0.map(|to| match to == Path::new("stdout") {
+                true => Decisions::Stdout,
+                false => Decisions::File(to),
+            }),
+            pseudonym_key: typed.pseudonym_key,
+            check: ext_authz::Config { max_time: typed.max_check_time, errors: typed.error_answer },
+            traces: typed.otlp_endpoint.map(|endpoint| Collector {
+                endpoint,
+                headers: typed.otlp_header.0,
+                ratio: typed.trace_ratio,
+            }),
+            drain: Drain { delay: typed.drain_delay, timeout: typed.drain_timeout },
+            log_level: typed.log_level,
+            effective,
+        }
+    }
+
+    /// Says what is in force and was not left as it is, in one log line.
     pub fn log(&self) {
-        let listen: Vec<_> = self.listen.iter().map(ToString::to_string).collect();
+        let set = self.effective.iter().filter_map(|one| {
+            let value = one.value.as_ref().filter(|_| one.origin != Origin::Default.to_string())?;
+            Some(format!("{}={value} ({})", one.setting, one.origin))
+        });
+        let set = set.collect::<Vec<_>>().join("; ");
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
-            listen = listen.join(","),
-            health = %self.health,
-            metrics = %self.metrics,
-            policies = %self.policies.folder.display(),
-            policies_poll = ?self.policies.poll,
-            ledger = %self.ledger.dir.display(),
-            pseudonym_key = self.pseudonym_key.as_ref().map_or("made at start".to_owned(), |path| path.display().to_string()),
-            max_check_time = ?self.check.max_time,
-            max_check_bytes = self.transport.max_message,
-            max_connection_age = ?self.transport.max_age,
-            error_answer = %self.check.errors,
-            otlp_endpoint = self.traces.as_ref().map_or("none", |traces| traces.endpoint.as_str()),
-            trace_ratio = self.traces.as_ref().map(|traces| traces.ratio),
-            drain_delay = ?self.drain.delay,
-            drain_timeout = ?self.drain.timeout,
-            "effective configuration"
+            set,
+            "effective configuration: all else is as it is by default"
         );
     }
 }
+
+/// What each value may be, and what they may be together.
+fn check(typed: &Typed, refuse: &mut impl FnMut(&str, &str)) {
+    let mut refuse_if = |is_wrong: bool, name: &str, what: &str| {
+        if is_wrong {
+            refuse(name, what);
+        }
+    };
+    refuse_if(typed.listen.is_empty(), "listen", "names at least one address");
+    refuse_if(!(0.0..=1.0).contains(&typed.trace_ratio), "traceRatio", "is a share between 0 and 1");
+    refuse_if(typed.policies_poll.is_zero(), "policiesPoll", "is a time above zero");
+    refuse_if(typed.tls_poll.is_zero(), "tlsPoll", "is a time above zero");
+    refuse_if(typed.max_check_time < MIN_CHECK_TIME, "maxCheckTime", "is at least 1ms");
+    refuse_if(
+        typed.max_check_bytes.0 < MIN_CHECK_BYTES,
+        "maxCheckBytes",
+        "is at least 64KiB: headers alone may have as much",
+    );
+    refuse_if(
+        typed.max_pending_bytes.0 < typed.max_check_bytes.0,
+        "maxPendingBytes",
+        "is at least as much as one check may have (`maxCheckBytes`)",
+    );
+    refuse_if(typed.max_pending_checks == 0, "maxPendingChecks", "is at least 1");
+    refuse_if(typed.max_connections == 0, "maxConnections", "is at least 1");
+    refuse_if(typed.max_connection_age < MIN_CONNECTION_AGE, "maxConnectionAge", "is at least 1s");
+    refuse_if(typed.max_stall < MIN_STALL, "maxStall", "is at least 1s");
+    refuse_if(
+        typed.workers.is_some_and(|count| !(1..=MAX_WORKERS).contains(&count)),
+        "workers",
+        "is between 1 and 256",
+    );
+    refuse_if(
+        typed.tls.is_none() && typed.tls_client_ca.is_some(),
+        "tlsClientCa",
+        "needs `tls`: without it ports are plain",
+    );
+    let no_ca = typed.tls_client_ca.is_none() && !typed.tls_client_san.is_empty();
+    refuse_if(no_ca, "tlsClientSan", "needs `tlsClientCa`: without it clients show no certificate");
+    let is_remote = typed.admin.0.is_some_and(|address| !address.ip().is_loopback());
+    refuse_if(
+        is_remote,
+        "admin",
+        "is an address of this machine only, such as `127.0.0.1:9901`: it asks nobody who he is",
+    );
+    if let Some(url) = &typed.otlp_endpoint {
+        let what = "is a URL that begins with `http://`: TLS to a collector is not supported yet";
+        refuse_if(!url.starts_with("http://"), "otlpEndpoint", what);
+        refuse_if(
+            url.contains('@'),
+            "otlpEndpoint",
+            "holds no credentials, since it is shown: `otlpHeader` is for them",
+        );
+    }
+    let no_collector = typed.otlp_endpoint.is_none() && !typed.otlp_header.0.is_empty();
+    refuse_if(no_collector, "otlpHeader", "needs `otlpEndpoint`");
+    refuse_if(telemetry::check_filter(&typed.log_level).is_err(), "logLevel", "is neither a level nor a filter");
+}
+
+#[cfg(test)]
+mod tests;

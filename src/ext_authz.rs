@@ -22,7 +22,7 @@ use crate::bundle::Bundle;
 use crate::checkpoint::{Checked, Checkpoint};
 use crate::facts::Facts;
 use crate::gate::{Refusal, Settled};
-use crate::telemetry::{Span, TraceParent, Traces};
+use crate::telemetry::{Decision, DecisionLog, Span, TraceParent, Traces};
 use crate::terms::Reason;
 use crate::transport::Shed;
 
@@ -49,6 +49,7 @@ struct Parts {
     checkpoint: Checkpoint,
     config: Config,
     traces: Traces,
+    decisions: DecisionLog,
     metrics: Metrics,
 }
 
@@ -58,8 +59,8 @@ const MARGIN: Duration = Duration::from_millis(5);
 
 impl Service {
     /// A service that asks this checkpoint.
-    pub fn new(checkpoint: Checkpoint, config: Config, traces: Traces) -> Self {
-        Self(Arc::new(Parts { checkpoint, config, traces, metrics: Metrics::default() }))
+    pub fn new(checkpoint: Checkpoint, config: Config, traces: Traces, decisions: DecisionLog) -> Self {
+        Self(Arc::new(Parts { checkpoint, config, traces, decisions, metrics: Metrics::default() }))
     }
 
     /// What is counted here.
@@ -143,8 +144,16 @@ impl Parts {
         let stages = stages.get(..if later.is_some() { 3 } else { 1 }).unwrap_or_default();
         let answer = to_wire::answer(&settled, summary.as_ref(), is_grpc, self.config.errors);
         let error = answer.as_ref().err().map(|_| "unavailable");
-        self.traces.record(&Span { summary: summary.as_ref(), parent, began: began_at, stages, error });
-        self.metrics.count(summary.as_ref(), &settled, began.elapsed());
+        let trace = self.traces.record(&Span { summary: summary.as_ref(), parent, began: began_at, stages, error });
+        let took = began.elapsed();
+        self.metrics.count(summary.as_ref(), &settled, took, trace);
+        if let Some(summary) = summary.filter(|_| self.decisions.is_on()) {
+            let answered = match &settled {
+                Settled::Pass(_) => summary.reason,
+                Settled::Refuse(refusal) => refusal.reason,
+            };
+            self.decisions.tell(&Decision::new(&summary, answered, began_at, trace, took));
+        }
         answer
     }
 }

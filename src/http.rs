@@ -2,6 +2,8 @@
 //!
 //! Served in plain HTTP/1 on a port of its own. Nothing here can change anything, and nothing personal is shown.
 
+pub mod admin;
+
 use std::sync::Arc;
 
 use axum::Router;

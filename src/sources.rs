@@ -11,8 +11,8 @@ mod metrics;
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -38,6 +38,25 @@ pub struct Config {
 pub struct Bundles {
     current: Arc<ArcSwapOption<Bundle>>,
     ready: watch::Receiver<bool>,
+    status: Arc<Mutex<Status>>,
+}
+
+/// What is known of the bundle in force and of what was refused since, for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The digest of the bundle in force.
+    pub digest: Option<String>,
+    /// Since when it is.
+    pub since: Option<String>,
+    /// Its files.
+    pub files: Vec<String>,
+    /// Its actions.
+    pub actions: usize,
+    /// Its contracts.
+    pub contracts: usize,
+    /// What is wrong with what stands in the folder, if that is not what is in force.
+    pub problems: Vec<String>,
 }
 
 /// Looks at the folder, and swaps the bundle.
@@ -45,6 +64,7 @@ pub struct Watcher {
     config: Config,
     current: Arc<ArcSwapOption<Bundle>>,
     ready: watch::Sender<bool>,
+    status: Arc<Mutex<Status>>,
     metrics: Metrics,
     clock: Arc<dyn Clock>,
     /// What was seen last, good or bad.
@@ -62,14 +82,20 @@ const MAX_LOGGED: usize = 20;
 pub fn watch(config: Config, clock: Arc<dyn Clock>) -> (Bundles, Watcher) {
     let current = Arc::new(ArcSwapOption::empty());
     let (sender, ready) = watch::channel(false);
-    let bundles = Bundles { current: Arc::clone(&current), ready };
-    (bundles, Watcher { config, current, ready: sender, metrics: Metrics::default(), clock, last_seen: None })
+    let (status, metrics) = (Arc::default(), Metrics::default());
+    let bundles = Bundles { current: Arc::clone(&current), ready, status: Arc::clone(&status) };
+    (bundles, Watcher { config, current, ready: sender, status, metrics, clock, last_seen: None })
 }
 
 impl Bundles {
     /// The bundle in force, if there is one. Whoever judges a call holds on to it until the answer.
     pub fn current(&self) -> Option<Arc<Bundle>> {
         self.current.load_full()
+    }
+
+    /// What is known of it.
+    pub fn status(&self) -> Status {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Turns true with the first bundle, and stays so.
@@ -81,7 +107,7 @@ impl Bundles {
     pub fn fixed(bundle: Bundle) -> Self {
         let (sender, ready) = watch::channel(true);
         drop(sender);
-        Self { current: Arc::new(ArcSwapOption::from_pointee(bundle)), ready }
+        Self { current: Arc::new(ArcSwapOption::from_pointee(bundle)), ready, status: Arc::default() }
     }
 }
 
@@ -129,17 +155,21 @@ impl Watcher {
         self.last_seen = Some(seen.digest.clone());
         // A bundle that makes the compiler panic is a bad bundle, and no end of looking.
         match std::panic::catch_unwind(AssertUnwindSafe(|| seen.load())) {
-            Ok(Ok(loaded)) => self.accept(loaded),
+            Ok(Ok(loaded)) => self.accept(loaded, seen.names()),
             Ok(Err(problems)) => self.refuse(&seen.digest, &problems),
             Err(_) => self.refuse(&seen.digest, &["compiling panicked".to_owned()]),
         }
     }
 
-    fn accept(&self, loaded: Loaded) {
+    fn accept(&self, loaded: Loaded, files: Vec<String>) {
         let bundle = loaded.bundle;
         let actions = bundle.catalog.actions().count();
         let contracts = bundle.contracts.iter().count();
-        self.metrics.accepted(&bundle.digest, actions, contracts, self.clock.now());
+        let now = self.clock.now();
+        self.metrics.accepted(&bundle.digest, actions, contracts, now);
+        let (digest, since) = (Some(bundle.digest.clone()), Some(now.to_string()));
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) =
+            Status { digest, since, files, actions, contracts, problems: Vec::new() };
         tracing::info!(digest = bundle.digest, mode = bundle.mode.as_str(), actions, contracts, "bundle in force");
         self.current.store(Some(Arc::new(bundle)));
         self.ready.send_replace(true);
@@ -148,6 +178,7 @@ impl Watcher {
     fn refuse(&self, digest: &str, problems: &[String]) {
         self.metrics.refused();
         let kept = self.current.load().as_ref().map(|bundle| bundle.digest.clone());
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).problems = problems.to_vec();
         let shown = problems.iter().take(MAX_LOGGED).cloned().collect::<Vec<_>>().join("\n");
         let then = if kept.is_some() { "the last good one stays in force" } else { "none is in force" };
         tracing::error!(digest, problems = shown, count = problems.len(), in_force = kept, "bundle refused: {then}");
@@ -175,6 +206,10 @@ impl See {
     fn unsteady(config: &Config) -> Self {
         let error = ReadError::Unsteady(config.folder.clone());
         Self { digest: format!("unreadable: {error}"), files: Err(error) }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.files.iter().flatten().map(|file| file.name.clone()).collect()
     }
 
     fn load(&self) -> Result<Loaded, Vec<String>> {

@@ -1,12 +1,14 @@
-//! What operators see of us: log lines, traces, the registry of metrics.
+//! What operators see of us: log lines, decisions, traces, the registry of metrics.
 //!
 //! Nothing personal goes in: what is logged, labelled or traced is made of the catalogue's words and reason codes. Neither a
-//! slow reader of our log nor a collector that is gone is ever felt by a request: both are queues that lose and count.
+//! slow reader of our lines nor a collector that is gone is ever felt by a request: all are queues that lose and count.
 
+mod decisions;
 mod logs;
 mod traces;
 
-pub use logs::{LogGuard, Logs};
+pub use decisions::{Decision, DecisionLog, Decisions};
+pub use logs::{Level, LogGuard, Logs, check_filter};
 pub use traces::{Span, TraceParent, Traces};
 
 /// The prefix of every metric.

@@ -214,6 +214,8 @@ fn command(options: &Options, health: SocketAddr, metrics: SocketAddr) -> Comman
         .arg(health.to_string())
         .arg("--metrics")
         .arg(metrics.to_string())
+        // Several of them run at once on one machine.
+        .args(["--admin", "127.0.0.1:0"])
         .arg("--ledger")
         .arg(&options.ledger)
         .args(&options.arguments);

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use opentelemetry::TraceId;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::gate::{Settled, Summary};
@@ -17,9 +18,15 @@ use crate::verdict::Verdict;
 #[derive(Debug, Clone)]
 pub struct Metrics {
     requests: Family<Request, Counter>,
-    duration: Histogram,
+    /// An exemplar is the trace of one check among those that took as long.
+    duration: HistogramWithExemplars<TraceLabel>,
     panics: Counter,
     shed: Family<Why, Counter>,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TraceLabel {
+    trace_id: String,
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -37,7 +44,7 @@ struct Request {
 impl Default for Metrics {
     fn default() -> Self {
         let (requests, panics, shed) = Default::default();
-        Self { requests, duration: Histogram::new(LATENCY_BUCKETS), panics, shed }
+        Self { requests, duration: HistogramWithExemplars::new(LATENCY_BUCKETS.into_iter()), panics, shed }
     }
 }
 
@@ -55,14 +62,22 @@ impl Metrics {
         registry.register("panics", "Checks that panicked; each was answered with an error", self.panics.clone());
     }
 
-    pub(super) fn count(&self, summary: Option<&Summary<'_>>, settled: &Settled<'_>, took: Duration) {
+    /// `trace` is the trace that the check's span was sent in.
+    pub(super) fn count(
+        &self,
+        summary: Option<&Summary<'_>>,
+        settled: &Settled<'_>,
+        took: Duration,
+        trace: Option<TraceId>,
+    ) {
         let verdict = match settled {
             Settled::Pass(_) => Verdict::Allow,
             Settled::Refuse(refusal) => refusal.reason.into(),
         };
         let mode = summary.map_or("", |summary| summary.mode.as_str());
         self.requests.get_or_create(&Request { protocol: "ext_authz", verdict: verdict.as_str(), mode }).inc();
-        self.duration.observe(took.as_secs_f64());
+        let trace = trace.map(|id| TraceLabel { trace_id: id.to_string() });
+        self.duration.observe(took.as_secs_f64(), trace, None);
     }
 
     /// It is an answer, too; how long it took says nothing.

@@ -1,16 +1,33 @@
-//! The log: JSON lines on stderr, written by a thread of its own.
+//! The log: JSON lines on stderr, written by a thread of its own, at a level that can be changed.
 //!
 //! A request never waits for a line to be written. Where lines come faster than they are read, they are lost and counted.
 
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::registry::Registry;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::{EnvFilter, fmt, reload};
 
 /// The log that was set up.
+#[derive(Clone)]
 pub struct Logs {
     lost: ErrorCounter,
+    level: Level,
+}
+
+/// What is logged, and how to change it.
+#[derive(Clone)]
+pub struct Level {
+    /// What was asked for last.
+    filter: Arc<Mutex<String>>,
+    change: Arc<dyn Fn(EnvFilter) + Send + Sync>,
 }
 
 /// Writes what is still queued when it is dropped.
@@ -21,22 +38,85 @@ pub struct LogGuard {
 /// Lines that may wait. At 300 bytes each this is at most 2.5 MiB.
 const MAX_QUEUED: usize = 8192;
 
+/// Whether a text is a level, or a filter such as `info,tollgate=debug`.
+pub fn check_filter(filter: &str) -> Result<(), ParseError> {
+    EnvFilter::builder().parse(filter).map(|_| ())
+}
+
 impl Logs {
     /// Sends log lines of a level, or of a filter such as `info,tollgate=debug`, to stderr, from here on and everywhere.
     pub fn to_stderr(filter: &str) -> Result<(Self, LogGuard), ParseError> {
-        let filter = EnvFilter::builder().parse(filter)?;
+        let (layer, handle) = reload::Layer::new(EnvFilter::builder().parse(filter)?);
         let (writer, worker) =
             NonBlockingBuilder::default().buffered_lines_limit(MAX_QUEUED).lossy(true).finish(io::stderr());
         let lost = writer.error_counter();
-        let subscriber =
-            tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(writer).finish();
+        let lines = fmt::layer().json().flatten_event(true).with_writer(writer);
         // Where a log is set up already (a test, a host program), it stays.
-        let _ = tracing::subscriber::set_global_default(subscriber);
-        Ok((Self { lost }, LogGuard { _worker: worker }))
+        let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer).with(lines));
+        let change = Arc::new(move |filter| {
+            // It fails only where the subscriber is gone, and then nothing is logged at all.
+            let _ = handle.reload(filter);
+        });
+        let level = Level { filter: Arc::new(Mutex::new(filter.to_owned())), change };
+        Ok((Self { lost, level }, LogGuard { _worker: worker }))
     }
 
     /// How many lines were lost.
     pub fn lost(&self) -> usize {
         self.lost.dropped_lines()
+    }
+
+    /// What is logged.
+    pub fn level(&self) -> Level {
+        self.level.clone()
+    }
+
+    /// Puts the count of lost lines under the name that dashboards know.
+    pub fn register(&self, registry: &mut Registry) {
+        let help = "Log lines that were lost, since nobody took them fast enough";
+        registry.register_collector(Box::new(Lost { name: "log_lost_lines", help, counter: Some(self.lost.clone()) }));
+    }
+}
+
+impl Level {
+    /// What is logged now.
+    pub fn get(&self) -> String {
+        self.filter.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Logs something else from here on.
+    pub fn set(&self, filter: &str) -> Result<(), ParseError> {
+        let parsed = EnvFilter::builder().parse(filter)?;
+        let mut current = self.filter.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.change)(parsed);
+        filter.clone_into(&mut current);
+        Ok(())
+    }
+}
+
+impl Default for Level {
+    /// Of a log that is not ours to change.
+    fn default() -> Self {
+        Self { filter: Arc::default(), change: Arc::new(|_| {}) }
+    }
+}
+
+/// How many lines a writer has lost, as a metric.
+pub(super) struct Lost {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) counter: Option<ErrorCounter>,
+}
+
+impl std::fmt::Debug for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lost").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Collector for Lost {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let lost = ConstCounter::new(self.counter.as_ref().map_or(0, ErrorCounter::dropped_lines) as u64);
+        lost.encode(encoder.encode_descriptor(self.name, self.help, None, MetricType::Counter)?)
     }
 }

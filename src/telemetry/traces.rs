@@ -11,11 +11,14 @@ use opentelemetry::trace::{
     TracerProvider,
 };
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig, WithTonicConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SamplingResult, SdkTracer, SdkTracerProvider, ShouldSample};
 
+use tonic::metadata::{MetadataKey, MetadataMap};
+
 use crate::gate::Summary;
+use crate::secret::Secret;
 use crate::terms::Tier;
 use crate::verdict::Verdict;
 
@@ -51,8 +54,23 @@ const SHUTDOWN: Duration = Duration::from_secs(3);
 
 impl Traces {
     /// Sends spans to an OTLP/gRPC collector, such as `http://127.0.0.1:4317`. Needs a tokio runtime around it.
-    pub fn to_collector(endpoint: &str, ratio: f64) -> Result<Self, ExporterBuildError> {
-        let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
+    pub fn to_collector(
+        endpoint: &str,
+        headers: &[(String, Secret<String>)],
+        ratio: f64,
+    ) -> Result<Self, ExporterBuildError> {
+        let headers = headers.iter().filter_map(|(name, value)| {
+            // What was checked when it was read is a header.
+            match (MetadataKey::from_bytes(name.as_bytes()), value.expose().parse()) {
+                (Ok(name), Ok(value)) => Some((name, value)),
+                _ => None,
+            }
+        });
+        let mut metadata = MetadataMap::new();
+        for (name, value) in headers {
+            metadata.append(name, value);
+        }
+        let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).with_metadata(metadata).build()?;
         let attributes = [KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))];
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
@@ -62,9 +80,9 @@ impl Traces {
         Ok(Self(Some((provider.tracer("tollgate"), provider))))
     }
 
-    /// Sends a span, if spans go anywhere.
-    pub fn record(&self, span: &Span<'_>) {
-        let Some((tracer, _)) = &self.0 else { return };
+    /// Sends a span, if spans go anywhere. Gives the trace that it is sent in, so that a figure can name it.
+    pub fn record(&self, span: &Span<'_>) -> Option<TraceId> {
+        let (tracer, _) = self.0.as_ref()?;
         let parent =
             span.parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent.context()));
         let at = |time: Duration| span.began.checked_add(time).unwrap_or(span.began);
@@ -80,6 +98,8 @@ impl Traces {
         }
         let end = span.stages.last().map_or(span.began, |(_, time)| at(*time));
         opentelemetry::trace::Span::end_with_timestamp(&mut made, end);
+        let context = opentelemetry::trace::Span::span_context(&made);
+        context.is_sampled().then(|| context.trace_id())
     }
 
     /// Sends what is queued. Blocks for a few seconds at most.

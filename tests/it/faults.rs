@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tollgate::clock::{Clock, System};
 use tollgate::ext_authz::ErrorAnswer;
+use tollgate::telemetry::{DecisionLog, Traces};
 use tonic::Code;
 
 use crate::support::{Ask, Gate, NOT_SERVING, SERVING, Seen, Setup, seen, until};
@@ -84,7 +85,7 @@ fn service_without_a_disk(folder: &tempfile::TempDir) -> (tollgate::ext_authz::S
     let bundles = tollgate::sources::Bundles::fixed(bundle);
     let checkpoint = tollgate::checkpoint::Checkpoint::new(bundles, ledger, pseudonyms, Arc::new(System));
     let config = tollgate::ext_authz::Config { max_time: Duration::from_millis(50), errors: ErrorAnswer::GrpcStatus };
-    (tollgate::ext_authz::Service::new(checkpoint, config, tollgate::telemetry::Traces::default()), writer)
+    (tollgate::ext_authz::Service::new(checkpoint, config, Traces::default(), DecisionLog::default()), writer)
 }
 
 async fn answer(service: &tollgate::ext_authz::Service, ask: Ask, timeout: Option<&str>) -> Seen {

@@ -32,6 +32,7 @@ pub struct Gate {
     pub listen: Vec<Listen>,
     pub health: std::net::SocketAddr,
     pub metrics: std::net::SocketAddr,
+    pub admin: std::net::SocketAddr,
     end: Option<oneshot::Sender<()>>,
     running: JoinHandle<(Threads, anyhow::Result<()>)>,
 }
@@ -85,6 +86,10 @@ impl Gate {
             listen: vec![Listen::Tcp(local)],
             health: local,
             metrics: local,
+            admin: Some(local),
+            decisions: None,
+            log_level: "info".into(),
+            effective: Vec::new(),
             policies: sources::Config { folder: policies, poll: Duration::from_millis(50) },
             ledger: ledger::Config::new(folder.path().join("ledger")),
             pseudonym_key: None,
@@ -93,14 +98,15 @@ impl Gate {
             drain: Drain { delay: Duration::ZERO, timeout: Duration::from_secs(5) },
         };
         (setup.change)(&mut config);
-        let running: Running = app::start_with(config, setup.clock).await.unwrap();
+        let running: Running = app::start_with(config, setup.clock, None).await.unwrap();
         let (listen, health, metrics) = (running.listen.clone(), running.health, running.metrics);
+        let admin = running.admin.unwrap();
         let (end, ended) = oneshot::channel();
         let running = tokio::spawn(running.until(async move {
             let _ = ended.await;
             "the test"
         }));
-        let gate = Self { folder, listen, health, metrics, end: Some(end), running };
+        let gate = Self { folder, listen, health, metrics, admin, end: Some(end), running };
         if setup.policies.is_some() {
             gate.until_ready().await;
         }

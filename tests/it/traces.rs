@@ -37,7 +37,10 @@ async fn collector() -> (Collector, String) {
 }
 
 fn traced(endpoint: String) -> Setup {
-    Setup { change: Box::new(|config| config.traces = Some(Settings { endpoint, ratio: 0.0 })), ..Setup::default() }
+    Setup {
+        change: Box::new(|config| config.traces = Some(Settings { endpoint, headers: vec![], ratio: 0.0 })),
+        ..Setup::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

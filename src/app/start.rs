@@ -1,0 +1,227 @@
+//! Starting: first everything that can fail, then what runs.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
+
+use super::health::{report, report_liveness, report_readiness};
+use super::services::Services;
+use super::workers::{End, workers};
+use super::{Running, Threads, spawn};
+use crate::checkpoint::Checkpoint;
+use crate::clock::{Clock, System};
+use crate::config::Config;
+use crate::http::{self, admin};
+use crate::receipt::Pseudonyms;
+use crate::sources::{self, Bundles, certificates};
+use crate::telemetry::{Decisions, Logs, METRIC_PREFIX, Traces};
+use crate::transport::{self, Admission, Bound, Connections, Port, Tls};
+use crate::{ext_authz, ledger};
+
+/// Starts everything. What cannot be opened or bound is an error, and then nothing runs on.
+pub async fn start(config: Config, logs: Logs) -> Result<Running> {
+    start_with(config, Arc::new(System), Some(logs)).await
+}
+
+/// Starts everything with a clock of the caller's; without a log it is somebody else's, and cannot be changed.
+pub async fn start_with(config: Config, clock: Arc<dyn Clock>, logs: Option<Logs>) -> Result<Running> {
+    config.log();
+    let sockets = Sockets::bind(&config).await?;
+    let mut registry = registry();
+    if let Some(logs) = &logs {
+        logs.register(&mut registry);
+    }
+    let mut threads = Threads::default();
+    let tls = certificates(&config, &mut threads, &mut registry)?;
+    let traces = config.traces.as_ref().map(|to| Traces::to_collector(&to.endpoint, &to.headers, to.ratio)).transpose();
+    let traces = traces.context("cannot set up traces")?.unwrap_or_default();
+    let (checks, bundles) = checks(&config, clock, traces.clone(), &mut threads, &mut registry)?;
+    let of_ports = transport::Metrics::default();
+    of_ports.register(&mut registry);
+
+    let reporter = HealthReporter::new();
+    let health = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
+    report(&reporter, ServingStatus::NotServing).await;
+    let end = End { stop: CancellationToken::new(), cut_off: CancellationToken::new() };
+    let draining = end.stop.child_token();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(report_readiness(bundles.clone(), reporter.clone(), draining.clone(), end.stop.clone()));
+    let (workers, work, answering) = workers(config.workers, &end);
+    for (number, work) in work.into_iter().enumerate() {
+        match config.workers {
+            0 => drop(tasks.spawn(async move {
+                work.run().await;
+                Ok(())
+            })),
+            _ => threads.handles.push(work.on_a_thread(number)?),
+        }
+    }
+    tasks.spawn(report_liveness(workers.clone(), config.max_stall, reporter.clone(), end.stop.clone()));
+
+    let port = Arc::new(Port {
+        answer: Services { checks, health: health.clone() },
+        config: config.transport.clone(),
+        admission: Admission::new(config.transport.max_pending, config.transport.max_pending_bytes),
+        metrics: of_ports.clone(),
+        tls,
+    });
+    let connections = Connections::new(config.transport.max_connections, of_ports);
+    let (listen, [health_address, metrics_address], admin) = sockets.addresses()?;
+    for socket in sockets.checks {
+        let (workers, port) = (workers.clone(), Arc::clone(&port));
+        let hand_over = move |arrived| workers.hand_over(&port, arrived);
+        let accept = socket.accept(connections.clone(), hand_over, end.stop.clone());
+        tasks.spawn(async move {
+            accept.await;
+            Ok(())
+        });
+    }
+    let on_stop = end.stop.clone().cancelled_owned();
+    let health = Server::builder().add_service(health);
+    let incoming = TcpIncoming::from(sockets.health);
+    tasks.spawn(async move { Ok(health.serve_with_incoming_shutdown(incoming, on_stop).await?) });
+    serve(sockets.metrics, http::router(registry), &end, &mut tasks);
+    if let Some(socket) = sockets.admin {
+        let level = logs.map(|logs| logs.level()).unwrap_or_default();
+        let settings = serde_json::to_value(&config.effective)?;
+        serve(socket, admin::router(admin::Admin { settings, bundles, level }), &end, &mut tasks);
+    }
+    Ok(Running {
+        listen,
+        health: health_address,
+        metrics: metrics_address,
+        admin,
+        tasks,
+        answering,
+        end,
+        draining,
+        reporter,
+        drain: config.drain,
+        traces,
+        threads,
+    })
+}
+
+/// Everything that is listened on, bound and not yet served.
+struct Sockets {
+    checks: Vec<Bound>,
+    health: TcpListener,
+    metrics: TcpListener,
+    admin: Option<TcpListener>,
+}
+
+impl Sockets {
+    async fn bind(config: &Config) -> Result<Self> {
+        let mut checks = Vec::new();
+        for listen in &config.listen {
+            let bound = Bound::to(listen, &config.socket_file).await;
+            checks.push(bound.with_context(|| format!("cannot listen on {listen}"))?);
+        }
+        let health = bind_tcp(config.health, "health").await?;
+        let metrics = bind_tcp(config.metrics, "metrics").await?;
+        let admin = match config.admin {
+            Some(address) => Some(bind_tcp(address, "admin").await?),
+            None => None,
+        };
+        Ok(Self { checks, health, metrics, admin })
+    }
+
+    /// The addresses as they are, each of them logged: of checks; of health and metrics; of admin.
+    fn addresses(&self) -> Result<(Vec<transport::Listen>, [SocketAddr; 2], Option<SocketAddr>)> {
+        let checks = self.checks.iter().map(Bound::address).collect::<Result<Vec<_>>>()?;
+        let plain = [self.health.local_addr()?, self.metrics.local_addr()?];
+        let admin = self.admin.as_ref().map(TcpListener::local_addr).transpose()?;
+        for address in &checks {
+            tracing::info!(port = "ext_authz", %address, "listening");
+        }
+        let others = [("health", Some(plain[0])), ("metrics", Some(plain[1])), ("admin", admin)];
+        for (port, address) in others.into_iter().filter_map(|(port, address)| Some((port, address?))) {
+            tracing::info!(port, %address, "listening");
+        }
+        Ok((checks, plain, admin))
+    }
+}
+
+/// What decides and records, and the bundle that it decides by.
+fn checks(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    traces: Traces,
+    threads: &mut Threads,
+    registry: &mut Registry,
+) -> Result<(ext_authz::Service, Bundles)> {
+    let pseudonyms = pseudonyms(config)?;
+    let decisions = config.decisions.as_ref().map(Decisions::start).transpose();
+    let (decisions, guard) = decisions.context("cannot tell decisions")?.unzip();
+    let decisions = decisions.unwrap_or_default();
+    decisions.register(registry);
+    threads.decisions = guard;
+    let (ledger, writer) = ledger::open(&config.ledger)?;
+    ledger.metrics().register(registry);
+    threads.handles.push(spawn("ledger", move || writer.run())?);
+    let (bundles, watcher) = sources::watch(config.policies.clone(), Arc::clone(&clock));
+    watcher.metrics().register(registry);
+    threads.watch("policies", move |stop| watcher.run(stop))?;
+    let checkpoint = Checkpoint::new(bundles.clone(), ledger, pseudonyms, clock);
+    checkpoint.metrics().register(registry);
+    checkpoint.unmapped().register(registry);
+    let checks = ext_authz::Service::new(checkpoint, config.check.clone(), traces, decisions);
+    checks.metrics().register(registry);
+    Ok((checks, bundles))
+}
+
+fn certificates(config: &Config, threads: &mut Threads, registry: &mut Registry) -> Result<Option<Tls>> {
+    let Some(tls) = config.tls.clone() else { return Ok(None) };
+    let (in_force, watcher) = certificates::watch(tls)?;
+    watcher.metrics().register(registry);
+    threads.watch("certificates", move |stop| watcher.run(stop))?;
+    Ok(Some(Tls::new(in_force)))
+}
+
+/// Serves pages until told to stop.
+fn serve(socket: TcpListener, router: axum::Router, end: &End, tasks: &mut JoinSet<Result<()>>) {
+    let on_stop = end.stop.clone().cancelled_owned();
+    tasks.spawn(async move { Ok(axum::serve(socket, router).with_graceful_shutdown(on_stop).await?) });
+}
+
+async fn bind_tcp(address: SocketAddr, what: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} for {what}"))
+}
+
+fn registry() -> Registry {
+    let mut registry = Registry::with_prefix(METRIC_PREFIX);
+    registry.register("build", "The version that runs", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
+    registry
+}
+
+/// The key from its file, or one that dies with the process.
+fn pseudonyms(config: &Config) -> Result<Pseudonyms> {
+    let key = match &config.pseudonym_key {
+        Some(path) => {
+            std::fs::read(path).with_context(|| format!("cannot read the pseudonym key `{}`", path.display()))?
+        }
+        None => {
+            tracing::warn!(
+                "no pseudonym key is given: records of this process name people differently from all others"
+            );
+            let mut key = vec![0; 32];
+            getrandom::fill(&mut key).context("the system gives no random bytes")?;
+            key
+        }
+    };
+    Pseudonyms::try_new(&key).with_context(|| match &config.pseudonym_key {
+        Some(path) => format!("the pseudonym key `{}` cannot be used", path.display()),
+        None => "the pseudonym key cannot be used".to_owned(),
+    })
+}
