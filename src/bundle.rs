@@ -70,27 +70,45 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Loads a bundle from its files, whole, or says all that is wrong.
 pub fn load(files: &[SourceFile]) -> Result<Loaded, Problems> {
+    load_owned(files.to_vec())
+}
+
+/// The same, of files that nobody needs any more: their texts are not held twice.
+pub fn load_owned(files: Vec<SourceFile>) -> Result<Loaded, Problems> {
     let mut problems = Problems::default();
     if files.iter().map(|file| file.text.len()).sum::<usize>() > MAX_BYTES {
         problems.push(Problem::of_whole(format!("the files of a bundle have at most {MAX_BYTES} bytes together")));
         return Err(problems);
     }
-    let nodes: Vec<_> = files.iter().flat_map(|file| yaml::documents(&Arc::new(file.clone()), &mut problems)).collect();
-    if nodes.is_empty() && problems.is_empty() {
+    let digest = digest(&files);
+    let documents: Vec<_> = files.into_iter().flat_map(|file| read_file(&Arc::new(file), &mut problems)).collect();
+    if documents.is_empty() && problems.is_empty() {
         problems.push(
             Problem::of_whole("there is no policy document")
                 .help("an empty bundle would deny everything; `Defaults` with `mode: observe` is a start"),
         );
     }
-    let documents: Vec<_> =
-        nodes.into_iter().filter_map(|node| documents::read_document(node, &mut problems)).collect();
     let read = if problems.is_empty() { compile::Documents::AllRead } else { compile::Documents::SomeUnread };
-    let (bundle, cases) = compile::compile(documents, read, digest(files), &mut problems);
+    let (bundle, cases) = compile::compile(documents, read, digest, &mut problems);
     if problems.is_empty() {
         return Ok(Loaded { bundle, cases });
     }
     problems.sort();
     Err(problems)
+}
+
+/// The documents of one file, each read as soon as it is there; none where the file is no YAML to its end.
+fn read_file(file: &Arc<SourceFile>, problems: &mut Problems) -> Vec<documents::Document> {
+    let (mut documents, mut wrong) = (Vec::new(), Problems::default());
+    let take = |node| documents.extend(documents::read_document(node, &mut wrong));
+    match yaml::each_document(file, problems, take) {
+        yaml::Syntax::Whole => {
+            problems.append(wrong);
+            documents
+        }
+        // What stands before a break may be half of what was meant.
+        yaml::Syntax::Broken => Vec::new(),
+    }
 }
 
 /// Whether a file of this name holds policies; others may lie beside them.
@@ -101,9 +119,13 @@ pub fn is_policy_file(name: &str) -> bool {
 
 /// SHA-256 over the sorted digests of the files' contents: neither names nor their order change it.
 pub fn digest(files: &[SourceFile]) -> String {
-    let mut digests: Vec<_> = files.iter().map(|file| Sha256::digest(file.text.as_bytes())).collect();
-    digests.sort_unstable();
-    hex(&digests.iter().fold(Sha256::new(), Digest::chain_update).finalize())
+    digest_of(files.iter().map(|file| Sha256::digest(file.text.as_bytes())).collect())
+}
+
+/// The same, from SHA-256 of each file's content.
+pub fn digest_of(mut contents: Vec<sha2::digest::Output<Sha256>>) -> String {
+    contents.sort_unstable();
+    hex(&contents.iter().fold(Sha256::new(), Digest::chain_update).finalize())
 }
 
 #[cfg(test)]

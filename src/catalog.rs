@@ -80,15 +80,15 @@ pub struct Action {
     /// How much control it needs.
     pub tier: Tier,
     /// What it does, for people.
-    pub description: Option<String>,
+    pub description: Option<Box<str>>,
     /// What rules may look at.
-    pub inputs: Vec<Input>,
+    pub inputs: Box<[Input]>,
     /// The input or path parameter that says whose data moves.
-    pub subject: Option<String>,
+    pub subject: Option<Box<str>>,
     /// What its answers hold, and where.
-    pub returns: Vec<(Pointer, DataClass)>,
+    pub returns: Box<[(Pointer, DataClass)]>,
     /// What one call may not exceed, whoever calls.
-    pub limits: Vec<Limit>,
+    pub limits: Box<[Limit]>,
     /// What is changed in the request before the service sees it.
     pub mutations: Mutations,
 }
@@ -97,11 +97,11 @@ pub struct Action {
 #[derive(Debug, Clone, Default)]
 pub struct Mutations {
     /// Headers that its service does not need, in lower case.
-    pub remove_headers: Vec<String>,
+    pub remove_headers: Box<[String]>,
     /// Query parameters that its service does not need.
-    pub remove_query: Vec<String>,
+    pub remove_query: Box<[String]>,
     /// Query parameters that are set, whatever the caller sent.
-    pub set_query: Vec<(String, String)>,
+    pub set_query: Box<[(String, String)]>,
 }
 
 /// Hosts, routes, actions and tiers of one bundle.
@@ -116,7 +116,7 @@ pub struct Catalog {
     /// By what follows the first label: `shop.example` for `*.shop.example`.
     wildcard_hosts: HashMap<String, Site>,
     /// Every literal segment of a path, once.
-    literals: HashSet<String>,
+    literals: HashSet<Box<str>>,
     tiers: Tiers,
 }
 
@@ -232,9 +232,18 @@ impl Catalog {
         }
     }
 
+    /// Gives back what was reserved for more: nothing is added any more.
+    pub fn shrink(&mut self) {
+        self.actions.shrink_to_fit();
+        self.routes.shrink_to_fit();
+        self.literals.shrink_to_fit();
+    }
+
     fn insert(&mut self, hosts: &[String], method: Method, path: &Template, leaf: Leaf) -> Result<(), Overlap> {
-        for literal in path.literals().filter(|literal| !self.literals.contains(*literal)).collect::<Vec<_>>() {
-            self.literals.insert(literal.to_owned());
+        for literal in path.literals() {
+            if !self.literals.contains(literal) {
+                self.literals.insert(literal.into());
+            }
         }
         for host in hosts {
             let tree = self.site_mut(host).trees_by_method.entry(method).or_default();

@@ -7,6 +7,7 @@
 mod condition;
 mod guardrail;
 mod sends;
+mod slices;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -39,17 +40,18 @@ pub struct Contract {
     pub mode: Option<Mode>,
 }
 
-/// The grant of one action.
+/// The grant of one action. There are as many as actions and contracts together make, and most say nothing more: what a
+/// grant may have is boxed.
 #[derive(Debug, Default)]
 pub struct Grant {
     /// What one call may not exceed.
-    pub limits: Vec<Limit>,
+    pub limits: Box<[Limit]>,
     /// A condition that must hold.
-    pub when: Option<Condition>,
+    pub when: Option<Box<Condition>>,
     /// What of a body it may pass on; all of it where this is not given.
-    pub sends: Option<Sends>,
+    pub sends: Option<Box<Sends>>,
     /// An exception, until its end.
-    pub exception: Option<Override>,
+    pub exception: Option<Box<Override>>,
 }
 
 /// What holds for one grant until a day.
@@ -64,9 +66,9 @@ pub struct Override {
     /// When it ends.
     pub expires_at: Timestamp,
     /// The limits that hold instead.
-    pub limits: Option<Vec<Limit>>,
+    pub limits: Option<Box<[Limit]>>,
     /// The condition that holds instead.
-    pub when: Option<Condition>,
+    pub when: Option<Box<Condition>>,
     /// Whether the contract is on trial for this action.
     pub mode: Option<Mode>,
 }
@@ -127,8 +129,8 @@ pub struct Parties {
 /// All contracts of a bundle, sliced by action.
 #[derive(Debug, Default)]
 pub struct Contracts {
-    all: Vec<Contract>,
-    by_action: Vec<Vec<usize>>,
+    all: Box<[Contract]>,
+    by_action: slices::Slices,
 }
 
 impl Parties {
@@ -248,11 +250,11 @@ impl Contract {
     /// What its grant of an action says at a time.
     pub fn in_force(&self, action: &ActionName, now: Timestamp) -> Option<InForce<'_>> {
         let grant = self.grants.get(action)?;
-        let exception = grant.exception.as_ref().filter(|exception| now < exception.expires_at);
+        let exception = grant.exception.as_deref().filter(|exception| now < exception.expires_at);
         Some(InForce {
             limits: exception.and_then(|one| one.limits.as_deref()).unwrap_or(&grant.limits),
-            when: exception.and_then(|one| one.when.as_ref()).or(grant.when.as_ref()),
-            sends: grant.sends.as_ref(),
+            when: exception.and_then(|one| one.when.as_deref()).or(grant.when.as_deref()),
+            sends: grant.sends.as_deref(),
             exception,
             mode: exception.and_then(|one| one.mode).or(self.mode),
         })
@@ -274,21 +276,17 @@ impl Contracts {
     /// Slices contracts by the actions that they grant. What grants an action that is not in the catalogue is left out
     /// of the slices; the bundle refuses it before.
     pub fn new(all: Vec<Contract>, catalog: &Catalog) -> Self {
-        let mut by_action = vec![Vec::new(); catalog.actions().count()];
-        for (place, contract) in all.iter().enumerate() {
-            for id in contract.grants.keys().filter_map(|name| catalog.action_id(name.as_str())) {
-                if let Some(slice) = by_action.get_mut(id.index()) {
-                    slice.push(place);
-                }
-            }
-        }
-        Self { all, by_action }
+        let granted = all.iter().enumerate().flat_map(|(place, contract)| {
+            let known = contract.grants.keys().filter_map(|name| catalog.action_id(name.as_str()));
+            known.map(move |action| (action, place))
+        });
+        let by_action = slices::Slices::new(granted.collect());
+        Self { all: all.into(), by_action }
     }
 
     /// The contracts that grant an action.
     pub fn granting(&self, action: ActionId) -> impl Iterator<Item = &Contract> {
-        let slice = self.by_action.get(action.index()).map_or(&[][..], Vec::as_slice);
-        slice.iter().filter_map(|place| self.all.get(*place))
+        self.by_action.of(action).filter_map(|place| self.all.get(place))
     }
 
     /// A contract by its place.

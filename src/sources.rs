@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-pub use folder::{ReadError, read};
+pub use folder::{ReadError, digest, read};
 pub use metrics::Metrics;
 use tokio::sync::watch;
 
@@ -69,6 +69,8 @@ pub struct Watcher {
     clock: Arc<dyn Clock>,
     /// What was seen last, good or bad.
     last_seen: Option<String>,
+    /// Bundles that a call may still hold. Who lets go of a bundle last frees it, and a call shall not.
+    replaced: Vec<Arc<Bundle>>,
 }
 
 /// How long content must stand still. A copy of a few files into the folder is over in far less.
@@ -84,7 +86,7 @@ pub fn watch(config: Config, clock: Arc<dyn Clock>) -> (Bundles, Watcher) {
     let (sender, ready) = watch::channel(false);
     let (status, metrics) = (Arc::default(), Metrics::default());
     let bundles = Bundles { current: Arc::clone(&current), ready, status: Arc::clone(&status) };
-    (bundles, Watcher { config, current, ready: sender, status, metrics, clock, last_seen: None })
+    (bundles, Watcher { config, current, ready: sender, status, metrics, clock, last_seen: None, replaced: Vec::new() })
 }
 
 impl Bundles {
@@ -130,38 +132,38 @@ impl Watcher {
 
     /// Looks once. `pause` waits for [`QUIET`] and says whether to go on.
     fn look(&mut self, mut pause: impl FnMut() -> bool) {
-        let mut seen = See::at(&self.config);
-        if self.last_seen.as_ref() == Some(&seen.digest) {
+        self.replaced.retain(|bundle| Arc::strong_count(bundle) > 1);
+        let mut digest = sight(&self.config);
+        if self.last_seen.as_ref() == Some(&digest) {
             return;
         }
-        let mut steady = false;
+        let mut steady = None;
         for _ in 0..MAX_LOOKS {
             if !pause() {
                 return;
             }
-            let again = See::at(&self.config);
-            steady = again.digest == seen.digest;
-            if steady {
+            let seen = See::at(&self.config);
+            if seen.digest == digest {
+                steady = Some(seen);
                 break;
             }
-            seen = again;
+            digest = seen.digest;
         }
-        if !steady {
-            seen = See::unsteady(&self.config);
-        }
-        if self.last_seen.as_ref() == Some(&seen.digest) {
+        let See { digest, files } = steady.unwrap_or_else(|| See::unsteady(&self.config));
+        if self.last_seen.as_ref() == Some(&digest) {
             return;
         }
-        self.last_seen = Some(seen.digest.clone());
+        self.last_seen = Some(digest.clone());
         // A bundle that makes the compiler panic is a bad bundle, and no end of looking.
-        match std::panic::catch_unwind(AssertUnwindSafe(|| seen.load())) {
-            Ok(Ok(loaded)) => self.accept(loaded, seen.names()),
-            Ok(Err(problems)) => self.refuse(&seen.digest, &problems),
-            Err(_) => self.refuse(&seen.digest, &["compiling panicked".to_owned()]),
+        let names = files.iter().flatten().map(|file| file.name.clone()).collect();
+        match std::panic::catch_unwind(AssertUnwindSafe(|| load(files))) {
+            Ok(Ok(loaded)) => self.accept(loaded, names),
+            Ok(Err(problems)) => self.refuse(&digest, &problems),
+            Err(_) => self.refuse(&digest, &["compiling panicked".to_owned()]),
         }
     }
 
-    fn accept(&self, loaded: Loaded, files: Vec<String>) {
+    fn accept(&mut self, loaded: Loaded, files: Vec<String>) {
         let bundle = loaded.bundle;
         let actions = bundle.catalog.actions().count();
         let contracts = bundle.contracts.iter().count();
@@ -171,7 +173,7 @@ impl Watcher {
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) =
             Status { digest, since, files, actions, contracts, problems: Vec::new() };
         tracing::info!(digest = bundle.digest, mode = bundle.mode.as_str(), actions, contracts, "bundle in force");
-        self.current.store(Some(Arc::new(bundle)));
+        self.replaced.extend(self.current.swap(Some(Arc::new(bundle))));
         self.ready.send_replace(true);
     }
 
@@ -185,9 +187,24 @@ impl Watcher {
     }
 }
 
+/// Names what is in the folder, whether it can be read or not.
+fn sight(config: &Config) -> String {
+    digest(&config.folder).unwrap_or_else(|error| unreadable(&error))
+}
+
+fn unreadable(error: &ReadError) -> String {
+    format!("unreadable: {error}")
+}
+
+/// Compiles what was seen, or says all that is wrong with it.
+fn load(files: Result<Vec<SourceFile>, ReadError>) -> Result<Loaded, Vec<String>> {
+    let files = files.map_err(|error| vec![error.to_string()])?;
+    bundle::load_owned(files).map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
 /// What was seen at one look.
 struct See {
-    /// Names what was seen, whether it can be read or not.
+    /// As [`sight`] has it.
     digest: String,
     files: Result<Vec<SourceFile>, ReadError>,
 }
@@ -197,7 +214,7 @@ impl See {
         let files = read(&config.folder);
         let digest = match &files {
             Ok(files) => bundle::digest(files),
-            Err(error) => format!("unreadable: {error}"),
+            Err(error) => unreadable(error),
         };
         Self { digest, files }
     }
@@ -205,18 +222,7 @@ impl See {
     /// A folder that does not stand still.
     fn unsteady(config: &Config) -> Self {
         let error = ReadError::Unsteady(config.folder.clone());
-        Self { digest: format!("unreadable: {error}"), files: Err(error) }
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.files.iter().flatten().map(|file| file.name.clone()).collect()
-    }
-
-    fn load(&self) -> Result<Loaded, Vec<String>> {
-        match &self.files {
-            Ok(files) => bundle::load(files).map_err(|problems| problems.iter().map(ToString::to_string).collect()),
-            Err(error) => Err(vec![error.to_string()]),
-        }
+        Self { digest: unreadable(&error), files: Err(error) }
     }
 }
 

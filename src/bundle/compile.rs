@@ -67,7 +67,7 @@ pub(super) fn compile(
         .into_iter()
         .filter_map(|(name, owner, typed)| above.guardrail(name, owner, typed, problems))
         .collect();
-    let guardrails = Guardrails::new(guardrails, catalog.actions().count());
+    let guardrails = Guardrails::new(guardrails);
     let expected = sorted.tests.iter().flat_map(|test| &test.cases).filter_map(|case| case.expect.action.as_ref());
     for action in expected {
         contract::known_action(&catalog, action, read, problems);

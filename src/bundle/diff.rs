@@ -152,7 +152,7 @@ fn catalog(bundle: &Bundle, add: &mut impl FnMut(&str, &str, String)) {
         add(&about, "service", service.unwrap_or_default());
         add(&about, "tier", action.tier.to_string());
         add(&about, "limit", join(&action.limits));
-        add(&about, "subject", action.subject.clone().unwrap_or_default());
+        add(&about, "subject", action.subject.as_deref().unwrap_or_default().to_owned());
         add(
             &about,
             "returns",

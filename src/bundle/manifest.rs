@@ -142,18 +142,18 @@ impl Manifest {
 impl Packed {
     fn new(config_map: &str, (key, place): (&str, &Place), text: &str, manifest: &SourceFile) -> Self {
         let file = SourceFile {
-            name: format!("{}:{}: {key} of ConfigMap {config_map}", manifest.name, place.line),
+            name: format!("{}:{}: {key} of ConfigMap {config_map}", manifest.name, place.line()),
             text: text.to_owned(),
         };
-        let placed = placed(text, place.line, manifest);
-        let lines = place.line..=place.line + text.lines().count();
+        let placed = placed(text, place.line(), manifest);
+        let lines = place.line()..=place.line() + text.lines().count();
         let placed = placed.unwrap_or_else(|| file.clone());
         Self { config_map: config_map.to_owned(), key: key.to_owned(), file, placed, lines }
     }
 
     /// Whether a problem's place lies in it.
     pub fn holds(&self, place: &Place) -> bool {
-        place.file() == self.file.name || (place.file() == self.placed.name && self.lines.contains(&place.line))
+        place.file() == self.file.name || (place.file() == self.placed.name && self.lines.contains(&place.line()))
     }
 }
 
@@ -256,7 +256,7 @@ data: { app.yaml: "a: 1" }
         let problems = load_packed(&manifest.policies).unwrap_err();
         let problem = problems.iter().next().unwrap();
         let place = problem.place.as_ref().unwrap();
-        assert_eq!((place.file(), place.line, place.column), ("m.yaml", 28, 7), "{problem}");
+        assert_eq!((place.file(), place.line(), place.column()), ("m.yaml", 28, 7), "{problem}");
         assert!(manifest.policies[0].holds(place) && !manifest.policies[1].holds(place));
         let shown = problem.render(&annotate_snippets::Renderer::plain());
         assert!(shown.contains("order.reed") && shown.contains("m.yaml:28:7"), "{shown}");

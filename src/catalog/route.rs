@@ -31,7 +31,7 @@ pub struct Route {
     /// How a request is told to be of this form.
     pub form: Form,
     /// Where the action's inputs are in this form.
-    pub inputs: Vec<Placed>,
+    pub inputs: Box<[Placed]>,
     /// Which bodies it is judged by.
     pub accepts: Accepts,
     /// What its body is, where that is a message of gRPC that can be read.
@@ -51,16 +51,17 @@ pub enum Form {
     Element(Key),
 }
 
-/// A path whose segments are literal or parameters.
+/// A path whose segments are literal or parameters. It is kept as it is written: a bundle has many, and takes each apart
+/// once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Template {
-    pub(super) segments: Vec<Segment>,
+    text: Box<str>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Segment {
-    Literal(String),
-    Param(String),
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Segment<'t> {
+    Literal(&'t str),
+    Param(&'t str),
 }
 
 /// Deeper paths are refused when a bundle is loaded.
@@ -77,21 +78,28 @@ impl Method {
 impl Template {
     /// A path of one literal segment.
     pub fn of_literal(segment: &str) -> Self {
-        Self { segments: vec![Segment::Literal(segment.to_owned())] }
+        Self { text: format!("/{segment}").into() }
     }
 
     /// The names of the parameters, in order.
     pub fn params(&self) -> impl Iterator<Item = &str> {
-        self.segments.iter().filter_map(|segment| match segment {
-            Segment::Param(name) => Some(name.as_str()),
+        self.segments().filter_map(|segment| match segment {
+            Segment::Param(name) => Some(name),
             Segment::Literal(_) => None,
+        })
+    }
+
+    pub(super) fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
+        self.text.split('/').skip(1).map(|part| match param(part) {
+            Some(name) => Segment::Param(name),
+            None => Segment::Literal(part),
         })
     }
 }
 
 impl Route {
     /// A route of this form.
-    pub fn new(form: Form, inputs: Vec<Placed>, accepts: Accepts, message: Option<Message>) -> Self {
+    pub fn new(form: Form, inputs: Box<[Placed]>, accepts: Accepts, message: Option<Message>) -> Self {
         let text = form.to_string().into();
         Self { form, inputs, accepts, message, text }
     }
@@ -119,12 +127,11 @@ impl FromStr for Template {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let invalid = |why: String| InvalidTerm(format!("`{text}` is not a path: {why}"));
         let inner = text.strip_prefix('/').ok_or_else(|| invalid("it begins with `/`".to_owned()))?;
-        let segments =
-            inner.split('/').map(|part| read_segment(part).map_err(&invalid)).collect::<Result<Vec<_>, _>>()?;
-        if segments.len() > MAX_SEGMENTS {
+        inner.split('/').try_for_each(|part| check_segment(part).map_err(&invalid))?;
+        let template = Self { text: text.into() };
+        if template.segments().count() > MAX_SEGMENTS {
             return Err(invalid(format!("more than {MAX_SEGMENTS} segments")));
         }
-        let template = Self { segments };
         let mut names: Vec<_> = template.params().collect();
         names.sort_unstable();
         if let Some(twice) =
@@ -134,8 +141,7 @@ impl FromStr for Template {
         }
         // A literal must be able to match: it is checked as a request's path is, and compared decoded.
         let example: String = template
-            .segments
-            .iter()
+            .segments()
             .map(|one| if let Segment::Literal(text) = one { format!("/{text}") } else { "/x".to_owned() })
             .collect();
         match Path::read(&example) {
@@ -146,12 +152,15 @@ impl FromStr for Template {
     }
 }
 
-fn read_segment(part: &str) -> Result<Segment, String> {
-    let Some(inner) = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
+/// The name between the braces, where a segment is a parameter.
+fn param(part: &str) -> Option<&str> {
+    part.strip_prefix('{')?.strip_suffix('}')
+}
+
+fn check_segment(part: &str) -> Result<(), String> {
+    let Some(inner) = param(part) else {
         return match part.contains(['{', '}', '*']) {
-            _ if part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)) => {
-                Ok(Segment::Literal(part.to_owned()))
-            }
+            _ if part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)) => Ok(()),
             true => Err(format!(
                 "`{part}`: a parameter is a whole segment, such as `{{order}}`, and there are no wildcards"
             )),
@@ -160,18 +169,14 @@ fn read_segment(part: &str) -> Result<Segment, String> {
         };
     };
     let is_name = !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if is_name {
-        Ok(Segment::Param(inner.to_owned()))
-    } else {
-        Err(format!("`{part}`: a parameter's name has letters, digits and `_`"))
-    }
+    if is_name { Ok(()) } else { Err(format!("`{part}`: a parameter's name has letters, digits and `_`")) }
 }
 
 impl Template {
     /// Its literal segments.
     pub fn literals(&self) -> impl Iterator<Item = &str> {
-        self.segments.iter().filter_map(|segment| match segment {
-            Segment::Literal(text) => Some(text.as_str()),
+        self.segments().filter_map(|segment| match segment {
+            Segment::Literal(text) => Some(text),
             Segment::Param(_) => None,
         })
     }
@@ -179,10 +184,7 @@ impl Template {
 
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.segments.iter().try_for_each(|segment| match segment {
-            Segment::Literal(text) => write!(f, "/{text}"),
-            Segment::Param(name) => write!(f, "/{{{name}}}"),
-        })
+        f.write_str(&self.text)
     }
 }
 

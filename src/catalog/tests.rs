@@ -21,15 +21,15 @@ fn catalog(routes: &[(&str, &str)]) -> Result<Catalog, Overlap> {
             service,
             tier: Tier::Open,
             description: None,
-            inputs: vec![],
+            inputs: [].into(),
             subject: None,
-            returns: vec![],
-            limits: vec![],
+            returns: [].into(),
+            limits: [].into(),
             mutations: Mutations::default(),
         };
         let id = catalog.add_action(action).or_else(|| catalog.action_id(name)).unwrap();
         let (method, template) = Route::parse(route).unwrap();
-        catalog.add_route(id, &hosts, Route::new(Form::Http(method, template), vec![], Accepts::default(), None))?;
+        catalog.add_route(id, &hosts, Route::new(Form::Http(method, template), [].into(), Accepts::default(), None))?;
     }
     Ok(catalog)
 }

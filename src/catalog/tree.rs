@@ -14,13 +14,19 @@ pub(super) struct Tree {
     root: Node,
 }
 
+/// Most nodes are the end of a route or have one parameter below them, so what a node may have is boxed.
 #[derive(Debug, Default)]
 struct Node {
-    literals: HashMap<String, Node>,
-    /// The literals as a careless router might read them.
-    folded: HashSet<String>,
+    literals: Option<Box<Literals>>,
     param: Option<Box<Node>>,
     leaf: Option<Leaf>,
+}
+
+#[derive(Debug, Default)]
+struct Literals {
+    nodes: HashMap<Box<str>, Node>,
+    /// The literals as a careless router might read them; only where a parameter stands beside them.
+    folded: HashSet<Box<str>>,
 }
 
 /// Which of two templates is the more literal one, as far as their segments were compared.
@@ -33,19 +39,14 @@ struct Compared {
 impl Tree {
     /// Adds a route, or names the one that it overlaps with.
     pub(super) fn insert(&mut self, template: &Template, id: Leaf) -> Result<(), Leaf> {
-        if let Some(with) = self.root.overlap(&template.segments, Compared::default()) {
+        let segments: Vec<_> = template.segments().collect();
+        if let Some(with) = self.root.overlap(&segments, Compared::default()) {
             return Err(with);
         }
-        let mut node = &mut self.root;
-        for segment in &template.segments {
-            node = match segment {
-                Segment::Literal(text) => {
-                    node.folded.insert(fold(text));
-                    node.literals.entry(text.clone()).or_default()
-                }
-                Segment::Param(_) => node.param.get_or_insert_default(),
-            };
-        }
+        let node = segments.iter().fold(&mut self.root, |node, segment| match segment {
+            Segment::Literal(text) => node.literal_mut(text),
+            Segment::Param(_) => node.param_mut(),
+        });
         node.leaf = Some(id);
         Ok(())
     }
@@ -59,6 +60,21 @@ impl Tree {
 }
 
 impl Node {
+    fn literal_mut(&mut self, text: &str) -> &mut Self {
+        let literals = self.literals.get_or_insert_default();
+        if self.param.is_some() {
+            literals.folded.insert(fold(text).into());
+        }
+        literals.nodes.entry(text.into()).or_default()
+    }
+
+    fn param_mut(&mut self) -> &mut Self {
+        if let (None, Some(literals)) = (&self.param, &mut self.literals) {
+            literals.folded = literals.nodes.keys().map(|text| fold(text).into()).collect();
+        }
+        self.param.get_or_insert_default()
+    }
+
     fn find<'p>(&self, path: &'p str, params: &mut Vec<&'p str>) -> Option<Leaf> {
         let (segment, rest) = match path.split_once('/') {
             Some((segment, rest)) => (segment, Some(rest)),
@@ -68,13 +84,15 @@ impl Node {
             Some(rest) => node.find(rest, params),
             None => node.leaf,
         };
-        if let Some(found) = self.literals.get(segment).and_then(|node| go_on(node, params)) {
+        let literals = self.literals.as_deref();
+        let literal = literals.and_then(|literals| literals.nodes.get(segment));
+        if let Some(found) = literal.and_then(|node| go_on(node, params)) {
             return Some(found);
         }
         // A parameter is never empty: `/orders/` is not `/orders/{order}`.
         // Nor is it something that a careless router takes for the literal beside it: `/orders/EXPORT`, `/orders/export.json`.
         let is_near =
-            || !self.folded.is_empty() && !self.literals.contains_key(segment) && self.folded.contains(&fold(segment));
+            || literal.is_none() && literals.is_some_and(|literals| literals.folded.contains(fold(segment).as_str()));
         let node = self.param.as_deref().filter(|_| !segment.is_empty() && !is_near())?;
         params.push(segment);
         let found = go_on(node, params);
@@ -85,14 +103,15 @@ impl Node {
     }
 
     /// A route below that a request could match as well as the new one, without either being the more literal.
-    fn overlap(&self, segments: &[Segment], so_far: Compared) -> Option<Leaf> {
+    fn overlap(&self, segments: &[Segment<'_>], so_far: Compared) -> Option<Leaf> {
         let Some((first, rest)) = segments.split_first() else {
             return self.leaf.filter(|_| so_far.new_is_more_literal == so_far.old_is_more_literal);
         };
         let param = self.param.as_deref();
+        let literals = self.literals.iter().map(|literals| &literals.nodes);
         match first {
             Segment::Literal(text) => {
-                let same = self.literals.get(text).and_then(|node| node.overlap(rest, so_far));
+                let same = literals.flat_map(|nodes| nodes.get(*text)).find_map(|node| node.overlap(rest, so_far));
                 // The empty literal of a slash at the end meets no parameter.
                 same.or_else(|| {
                     param.filter(|_| !text.is_empty())?.overlap(rest, Compared { new_is_more_literal: true, ..so_far })
@@ -100,10 +119,10 @@ impl Node {
             }
             Segment::Param(_) => {
                 let old = Compared { old_is_more_literal: true, ..so_far };
-                let literals = self.literals.iter().filter(|(text, _)| !text.is_empty());
+                let mut literals = literals.flatten().filter(|(text, _)| !text.is_empty());
                 param
                     .and_then(|node| node.overlap(rest, so_far))
-                    .or_else(|| literals.into_iter().find_map(|(_, node)| node.overlap(rest, old)))
+                    .or_else(|| literals.find_map(|(_, node)| node.overlap(rest, old)))
             }
         }
     }

@@ -136,8 +136,8 @@ fn problem_json(problem: &Problem, packed: Option<&Packed>) -> Value {
     let place = problem.place.as_ref();
     json!({
         "file": place.map(Place::file),
-        "line": place.map(|place| place.line),
-        "column": place.map(|place| place.column),
+        "line": place.map(Place::line),
+        "column": place.map(Place::column),
         "configMap": packed.map(|one| &one.config_map),
         "key": packed.map(|one| &one.key),
         "message": problem.message,

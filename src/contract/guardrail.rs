@@ -3,8 +3,9 @@
 //! A guardrail says which calls it is about and what holds for them. It can only take away: it denies, demands more, or
 //! names data that an answer may not hold. What it looks at and cannot know counts against the call, so it fires.
 
+use super::slices::Slices;
 use super::{Condition, Values};
-use crate::catalog::{Action, Demands};
+use crate::catalog::{Action, ActionId, Demands};
 use crate::terms::{DataClass, Name, Purpose};
 
 /// One guardrail, for the actions that it is about.
@@ -74,29 +75,25 @@ impl Then {
 /// All guardrails of a bundle, sliced by action.
 #[derive(Debug, Default)]
 pub struct Guardrails {
-    all: Vec<Guardrail>,
-    by_action: Vec<Vec<usize>>,
+    all: Box<[Guardrail]>,
+    by_action: Slices,
 }
 
 impl Guardrails {
-    /// Guardrails with the places of the actions that each is about.
-    pub fn new(all: Vec<(Guardrail, Vec<usize>)>, actions: usize) -> Self {
-        let mut guardrails = Self { all: Vec::with_capacity(all.len()), by_action: vec![Vec::new(); actions] };
-        for (place, (guardrail, about)) in all.into_iter().enumerate() {
-            guardrails.all.push(guardrail);
-            for action in about {
-                if let Some(slice) = guardrails.by_action.get_mut(action) {
-                    slice.push(place);
-                }
-            }
-        }
-        guardrails
+    /// Guardrails with the actions that each is about.
+    pub fn new(all: Vec<(Guardrail, Vec<ActionId>)>) -> Self {
+        let mut pairs = Vec::new();
+        let mut place_all = |(place, (guardrail, about)): (usize, (Guardrail, Vec<ActionId>))| {
+            pairs.extend(about.into_iter().map(|action| (action, place)));
+            guardrail
+        };
+        let all = all.into_iter().enumerate().map(&mut place_all).collect();
+        Self { all, by_action: Slices::new(pairs) }
     }
 
     /// The guardrails about an action.
-    pub fn about(&self, action: crate::catalog::ActionId) -> impl Iterator<Item = &Guardrail> {
-        let slice = self.by_action.get(action.index()).map_or(&[][..], Vec::as_slice);
-        slice.iter().filter_map(|place| self.all.get(*place))
+    pub fn about(&self, action: ActionId) -> impl Iterator<Item = &Guardrail> {
+        self.by_action.of(action).filter_map(|place| self.all.get(place))
     }
 
     /// All guardrails.

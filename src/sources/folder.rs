@@ -2,13 +2,16 @@
 //!
 //! Read are all `.yaml` and `.yml` files, also in folders below, by their visible names: what begins with a dot is
 //! the kubelet's own (`..data`, `..2026_11_23`). Links are followed. Where a volume is swapped while it is read, it is
-//! read again.
+//! read again. Whether the folder holds what it held is asked every second, so that needs no more than one small buffer.
 
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use crate::bundle::is_policy_file;
+use sha2::digest::Output;
+use sha2::{Digest as _, Sha256};
+
+use crate::bundle::{self, is_policy_file};
 use crate::yaml::SourceFile;
 
 /// Why a folder could not be read.
@@ -49,34 +52,57 @@ const MAX_DEPTH: usize = 4;
 /// How often a volume may be swapped under our eyes before it is a problem.
 const MAX_TRIES: usize = 5;
 
+/// What is read at a time where a file is only looked at.
+const CHUNK: usize = 64 * 1024;
+
 /// Reads a folder's policies, or one file, sorted by name.
 pub fn read(path: &Path) -> Result<Vec<SourceFile>, ReadError> {
+    each_file(path, read_file)
+}
+
+/// The digest of a folder's policies, which is that of the bundle they make. Fails as [`read`] does, for the same reason.
+pub fn digest(path: &Path) -> Result<String, ReadError> {
+    let mut buffer = vec![0; CHUNK];
+    each_file(path, |path, _| digest_file(path, &mut buffer)).map(bundle::digest_of)
+}
+
+/// What becomes of each file, in the order of their names.
+fn each_file<T>(path: &Path, mut take: impl FnMut(&Path, &Path) -> Result<T, ReadError>) -> Result<Vec<T>, ReadError> {
     if path.is_file() {
-        return Ok(vec![read_file(path, path.display().to_string())?]);
+        return Ok(vec![take(path, path)?]);
     }
     for _ in 0..MAX_TRIES {
         let before = swap_links(path, 0)?;
-        let files = read_folder(path, Path::new(""), 0);
+        let mut files = Vec::new();
+        let taken = walk(path, Path::new(""), 0, &mut |path, name| {
+            files.push(take(path, name)?);
+            Ok(())
+        });
         if swap_links(path, 0)? == before {
-            return files
-                .and_then(|files| if files.is_empty() { Err(ReadError::Empty(path.to_owned())) } else { Ok(files) });
+            taken?;
+            return if files.is_empty() { Err(ReadError::Empty(path.to_owned())) } else { Ok(files) };
         }
     }
     Err(ReadError::Unsteady(path.to_owned()))
 }
 
-fn read_folder(root: &Path, below: &Path, depth: usize) -> Result<Vec<SourceFile>, ReadError> {
-    let mut files = Vec::new();
+/// Hands over each file by its path and its name below the root.
+fn walk(
+    root: &Path,
+    below: &Path,
+    depth: usize,
+    take: &mut dyn FnMut(&Path, &Path) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
     for name in names(&root.join(below), depth)? {
         let below = below.join(&name);
         let path = root.join(&below);
         if path.is_dir() {
-            files.extend(read_folder(root, &below, depth + 1)?);
+            walk(root, &below, depth + 1, take)?;
         } else if name.to_str().is_some_and(is_policy_file) {
-            files.push(read_file(&path, below.display().to_string())?);
+            take(&path, &below)?;
         }
     }
-    Ok(files)
+    Ok(())
 }
 
 /// The visible names in a folder, sorted.
@@ -93,18 +119,66 @@ fn names(folder: &Path, depth: usize) -> Result<Vec<std::ffi::OsString>, ReadErr
     Ok(visible)
 }
 
-fn read_file(path: &Path, name: String) -> Result<SourceFile, ReadError> {
-    let failed = |source| ReadError::Io { path: path.to_owned(), source };
-    // Follows links, as `metadata` of an entry would not. A pipe would be waited for, a device read for ever.
-    if !fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(ReadError::NotAFile(path.to_owned()));
-    }
-    let mut bytes = Vec::new();
-    fs::File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes)).map_err(failed)?;
+fn read_file(path: &Path, name: &Path) -> Result<SourceFile, ReadError> {
+    let (file, len) = open(path)?;
+    // One more than there is: its end is seen without growing.
+    let mut bytes = Vec::with_capacity(usize::try_from(len.min(MAX_FILE)).unwrap_or(0) + 1);
+    file.take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(ReadError::TooLarge(path.to_owned()));
     }
-    String::from_utf8(bytes).map(|text| SourceFile { name, text }).map_err(|_| ReadError::NotText(path.to_owned()))
+    let text = String::from_utf8(bytes).map_err(|_| ReadError::NotText(path.to_owned()))?;
+    Ok(SourceFile { name: name.display().to_string(), text })
+}
+
+/// SHA-256 of a file that [`read_file`] would read; the same error where it would not.
+fn digest_file(path: &Path, buffer: &mut [u8]) -> Result<Output<Sha256>, ReadError> {
+    let (mut file, _) = open(path)?;
+    let mut digest = Sha256::new();
+    let (mut len, mut begun, mut is_text) = (0, 0, true);
+    loop {
+        // The bytes of a character that is not read to its end yet stay at the beginning of the buffer.
+        let room = buffer.get_mut(begun..).unwrap_or_default();
+        let read = match file.read(room) {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(source) => return Err(ReadError::Io { path: path.to_owned(), source }),
+        };
+        digest.update(room.get(..read).unwrap_or_default());
+        len += read as u64;
+        if len > MAX_FILE {
+            return Err(ReadError::TooLarge(path.to_owned()));
+        }
+        if read == 0 {
+            let is_whole = is_text && begun == 0;
+            return if is_whole { Ok(digest.finalize()) } else { Err(ReadError::NotText(path.to_owned())) };
+        }
+        let filled = begun + read;
+        let valid = match std::str::from_utf8(buffer.get(..filled).unwrap_or_default()) {
+            Ok(_) => filled,
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            // It may be too large besides, which is what is said then.
+            Err(_) => {
+                is_text = false;
+                filled
+            }
+        };
+        buffer.copy_within(valid..filled, 0);
+        begun = filled - valid;
+    }
+}
+
+/// A plain file and its length. Follows links, as `metadata` of an entry would not. A pipe would be waited for, a device
+/// read for ever.
+fn open(path: &Path) -> Result<(fs::File, u64), ReadError> {
+    let failed = |source| ReadError::Io { path: path.to_owned(), source };
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(ReadError::NotAFile(path.to_owned()));
+    }
+    Ok((fs::File::open(path).map_err(failed)?, metadata.len()))
 }
 
 /// Where each `..data` of the tree leads: the kubelet renames it to swap a volume.

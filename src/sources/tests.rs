@@ -174,6 +174,50 @@ fn a_folder_that_never_stands_still_is_refused_and_not_half_compiled() {
 }
 
 #[test]
+fn what_is_looked_at_has_the_digest_of_what_is_read() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("a.yaml");
+    fs::write(folder.path().join("b.yaml"), GOOD).unwrap();
+    let long = "# €uro\n".repeat(40_000);
+    let broken = [&long.as_bytes()[..long.len() - 6], &[0xff], long.as_bytes()].concat();
+    let cut = &long.as_bytes()[..3];
+    let contents: [&[u8]; 9] =
+        [b"", b"a", GOOD.as_bytes(), &long.as_bytes()[1..], long.as_bytes(), &broken, cut, &[0xe2], &[b'a'; 65_536]];
+    for content in contents {
+        fs::write(&file, content).unwrap();
+        let read = read(folder.path()).map(|files| crate::bundle::digest(&files)).map_err(|error| error.to_string());
+        assert_eq!(super::digest(folder.path()).map_err(|error| error.to_string()), read, "{} bytes", content.len());
+    }
+    for (byte, why) in [(b' ', "larger than"), (0xff, "larger than")] {
+        fs::write(&file, vec![byte; 16 * 1024 * 1024 + 1]).unwrap();
+        let said =
+            [super::digest(folder.path()).unwrap_err().to_string(), read(folder.path()).unwrap_err().to_string()];
+        assert!(said.iter().all(|said| said.contains(why)), "{said:?}");
+    }
+    fs::remove_file(&file).unwrap();
+    fs::remove_file(folder.path().join("b.yaml")).unwrap();
+    assert!(matches!(super::digest(folder.path()), Err(ReadError::Empty(_))));
+}
+
+#[test]
+fn a_bundle_that_a_call_holds_is_freed_by_the_watcher() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("a.yaml");
+    fs::write(&file, GOOD).unwrap();
+    let (bundles, mut watcher) = watcher(folder.path());
+    look(&mut watcher);
+    let held = bundles.current().unwrap();
+    fs::write(&file, OTHER).unwrap();
+    look(&mut watcher);
+    look(&mut watcher);
+    assert_eq!(Arc::strong_count(&held), 2, "the watcher keeps it as long as a call does");
+    let weak = Arc::downgrade(&held);
+    drop(held);
+    look(&mut watcher);
+    assert!(weak.upgrade().is_none());
+}
+
+#[test]
 fn what_is_no_plain_file_is_not_read() {
     let folder = TempDir::new().unwrap();
     symlink("/dev/zero", folder.path().join("a.yaml")).unwrap();

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::InvalidTerm;
 
@@ -9,9 +10,10 @@ use super::InvalidTerm;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(String);
 
-/// The business name of something that can be done: `order.read`, `credentials.reset`.
+/// The business name of something that can be done: `order.read`, `credentials.reset`. The catalogue and every contract that
+/// grants it share one text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ActionName(String);
+pub struct ActionName(Arc<str>);
 
 /// A DNS label's longest form (RFC 1035, section 2.3.4). An action's name gets the same for each of its words.
 const MAX_LABEL: usize = 63;
@@ -43,7 +45,7 @@ impl FromStr for ActionName {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let words = text.split('.').filter(|word| is_word(word, &['-', '_'])).count();
         if text.len() <= MAX_ACTION && words >= 2 && words == text.split('.').count() {
-            return Ok(Self(text.to_owned()));
+            return Ok(Self(text.into()));
         }
         Err(InvalidTerm(format!(
             "`{text}` is not an action: two or more lower-case words with dots between them, such as `order.read`"

@@ -61,22 +61,41 @@ impl Node {
     }
 }
 
+/// Whether a file is YAML to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syntax {
+    /// It is.
+    Whole,
+    /// It is not; what was read before means nothing.
+    Broken,
+}
+
 /// The documents of a file. Empty ones are left out.
 pub fn documents(file: &Arc<SourceFile>, problems: &mut Problems) -> Vec<Node> {
+    let mut documents = Vec::new();
+    match each_document(file, problems, |document| documents.push(document)) {
+        Syntax::Whole => documents,
+        Syntax::Broken => Vec::new(),
+    }
+}
+
+/// Hands over one document after the other, so that they need not all be held as trees, which are many times as large as
+/// their texts.
+pub fn each_document(file: &Arc<SourceFile>, problems: &mut Problems, mut take: impl FnMut(Node)) -> Syntax {
     if let Some((at, _)) = file.text.char_indices().find(|(_, c)| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}')) {
         // YAML 1.1 ends a line here, YAML 1.2 does not: what stands behind a `#` would be a comment to one of them only.
         let before = file.text.get(..at).unwrap_or_default();
         let chars = before.chars().count();
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-        let place = Place { file: Arc::clone(file), line, column, chars: chars..chars + 1 };
+        let place = Place::new(file, line, column, &(chars..chars + 1));
         problems.push(Problem::at(&place, "a Unicode line separator is not allowed: some readers end the line here"));
-        return Vec::new();
+        return Syntax::Broken;
     }
     // YAML 1.2, section 5.4: a carriage return alone ends a line, too.
     let breaks = file.text.matches(['\n', '\r']).count() - file.text.matches("\r\n").count();
     let last_line = breaks + 1;
-    let mut builder = Builder { file, last_line, problems, documents: Vec::new(), open: Vec::new(), broken: false };
+    let mut builder = Builder { file, last_line, problems, document: None, open: Vec::new(), broken: false };
     for event in Parser::new_from_str(&file.text) {
         match event {
             Ok((event, span)) => builder.take(event, span),
@@ -87,21 +106,25 @@ pub fn documents(file: &Arc<SourceFile>, problems: &mut Problems) -> Vec<Node> {
                     "a key is followed by a colon and a blank, lines of one map begin in one column, and text with `: `, ` #` \
                      or a bracket at its beginning stands in quotes",
                 ));
-                return Vec::new();
+                return Syntax::Broken;
             }
         }
         if builder.broken {
-            return Vec::new();
+            return Syntax::Broken;
+        }
+        if let Some(document) = builder.document.take() {
+            take(document);
         }
     }
-    builder.documents
+    Syntax::Whole
 }
 
 struct Builder<'a> {
     file: &'a Arc<SourceFile>,
     last_line: usize,
     problems: &'a mut Problems,
-    documents: Vec<Node>,
+    /// What was read of one, to its end.
+    document: Option<Node>,
     open: Vec<Open>,
     /// What follows could only lead to more problems of the same kind.
     broken: bool,
@@ -125,9 +148,9 @@ struct OpenMap {
 impl Builder<'_> {
     fn place(&self, span: Span) -> Place {
         let chars = span.start.index()..span.end.index();
-        let place = Place { file: Arc::clone(self.file), line: span.start.line(), column: span.start.col() + 1, chars };
+        let place = Place::new(self.file, span.start.line(), span.start.col() + 1, &chars);
         // What is empty at the end stands behind the last line, if one asks the parser.
-        if place.line > self.last_line { place.within() } else { place }
+        if place.line() > self.last_line { place.within() } else { place }
     }
 
     fn take(&mut self, event: Event<'_>, span: Span) {
@@ -183,7 +206,7 @@ impl Builder<'_> {
     fn add(&mut self, node: Node) {
         match self.open.last_mut() {
             None if matches!(node.kind, Kind::Null) => {}
-            None => self.documents.push(node),
+            None => self.document = Some(node),
             Some(Open::List(_, list)) => list.push(node),
             Some(Open::Map(map)) => match map.key.take() {
                 None => map.key = Some(node),

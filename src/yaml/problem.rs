@@ -20,16 +20,16 @@ pub struct SourceFile {
     pub text: String,
 }
 
-/// A place in a file.
+/// A place in a file. Every node has one while files are read, so its numbers are small: what counts more than four
+/// thousand million characters is no policy.
 #[derive(Debug, Clone)]
 pub struct Place {
-    pub(super) file: Arc<SourceFile>,
-    /// 1-based.
-    pub line: usize,
-    /// 1-based, in characters.
-    pub column: usize,
+    file: Arc<SourceFile>,
+    line: u32,
+    column: u32,
     /// In characters from the file's beginning.
-    pub(super) chars: Range<usize>,
+    start: u32,
+    end: u32,
 }
 
 /// One thing that is wrong.
@@ -105,6 +105,25 @@ fn snippet(place: &Place) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
 }
 
 impl Place {
+    pub(super) fn new(file: &Arc<SourceFile>, line: usize, column: usize, chars: &Range<usize>) -> Self {
+        let [line, column, start, end] = [line, column, chars.start, chars.end].map(short);
+        Self { file: Arc::clone(file), line, column, start, end }
+    }
+
+    /// 1-based.
+    pub const fn line(&self) -> usize {
+        self.line as usize
+    }
+
+    /// 1-based, in characters.
+    pub const fn column(&self) -> usize {
+        self.column as usize
+    }
+
+    const fn chars(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
     /// The name of the file.
     pub fn file(&self) -> &str {
         &self.file.name
@@ -113,16 +132,14 @@ impl Place {
     /// The place of a part of a text that is written here, by its bytes; the whole where the text is not written as it is
     /// (quotes within it, several lines).
     pub fn part(&self, text: &str, range: Range<usize>) -> Self {
-        let written: String = self.file.text.chars().skip(self.chars.start).take(self.chars.len()).collect();
+        let all = self.chars();
+        let written: String = self.file.text.chars().skip(all.start).take(all.len()).collect();
         let Some(at) = written.find(text).filter(|_| !text.contains('\n')) else { return self.clone() };
         let chars_before = |bytes: usize| text.get(..bytes).map_or(0, |before| before.chars().count());
         let start = written.get(..at).map_or(0, |before| before.chars().count());
         let chars = start + chars_before(range.start)..start + chars_before(range.end);
-        Self {
-            column: self.column + chars.start,
-            chars: self.chars.start + chars.start..self.chars.start + chars.end,
-            ..self.clone()
-        }
+        let placed = all.start + chars.start..all.start + chars.end;
+        Self::new(&self.file, self.line(), self.column() + chars.start, &placed)
     }
 
     /// The same place, or the end of the file where it is said to lie behind it.
@@ -132,22 +149,28 @@ impl Place {
         let mut lines = text.split(['\n', '\r']);
         let last = lines.next_back().unwrap_or_default();
         let line = lines.count() + 1;
-        if self.line <= line {
+        if self.line() <= line {
             return self;
         }
         let chars = self.file.text.chars().count();
-        Self { line, column: last.chars().count() + 1, chars: chars..chars, ..self }
+        Self::new(&self.file, line, last.chars().count() + 1, &(chars..chars))
     }
 
     /// The range in bytes, at least one character wide where the file has one there.
     fn bytes(&self) -> Range<usize> {
         let text = &self.file.text;
         let offset = |chars: usize| text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at);
-        let start = offset(self.chars.start);
+        let chars = self.chars();
+        let start = offset(chars.start);
         // A mapping's place is its first line.
         let line_end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| start + at);
-        start..offset(self.chars.end.max(self.chars.start + 1)).min(line_end.max(start))
+        start..offset(chars.end.max(chars.start + 1)).min(line_end.max(start))
     }
+}
+
+/// What does not fit is said to stand at the end of what does.
+fn short(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 impl fmt::Display for Place {
@@ -181,6 +204,11 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 impl Problems {
+    /// Adds others.
+    pub fn append(&mut self, others: Self) {
+        others.0.into_iter().for_each(|problem| self.push(problem));
+    }
+
     /// Adds one. Beyond a bound none is kept: who has so many has one mistake, many times.
     pub fn push(&mut self, problem: Problem) {
         if self.0.len() < MAX_PROBLEMS {

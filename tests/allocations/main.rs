@@ -12,6 +12,7 @@
     reason = "a test that cannot go on says so, and starts what it needs"
 )]
 
+mod bundles;
 mod client;
 
 #[expect(dead_code, reason = "shared with the other tests, which use all of it")]

@@ -107,7 +107,7 @@ fn two_hundred_typing_errors_are_each_reported_at_their_line() {
         };
         let here = problems.iter().find(|problem| {
             let at = problem.place.as_ref();
-            at.is_some_and(|at| at.file() == name && at.line == token.line + 1) && problem.message.contains(&typed)
+            at.is_some_and(|at| at.file() == name && at.line() == token.line + 1) && problem.message.contains(&typed)
         });
         match here {
             None => wrong.push(format!("{place}: {problems}")),

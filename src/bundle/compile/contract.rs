@@ -79,9 +79,10 @@ impl Compiler<'_> {
         let sends = typed.sends.map(|sends| {
             refuse_empty(&sends.fields, "no body could be passed on", problems);
             refuse_long(&sends.fields, problems);
-            Sends { fields: sends.fields.value, others: sends.others.unwrap_or(Others::Refuse) }
+            Box::new(Sends { fields: sends.fields.value, others: sends.others.unwrap_or(Others::Refuse) })
         });
-        Some((name.value, Grant { limits, when, sends, exception: None }))
+        // The catalogue's own name, which is there already.
+        Some((action.name.clone(), Grant { limits, when: when.map(Box::new), sends, exception: None }))
     }
 }
 

@@ -7,7 +7,7 @@ use super::ground::{self, refuse_empty};
 use super::{Documents, contract};
 use crate::bundle::documents::guardrail::{Guardrail as Typed, On, Override as TypedOverride, Then as TypedThen};
 use crate::bundle::read::Spanned;
-use crate::catalog::{Action, Catalog, Demands, Input};
+use crate::catalog::{Action, ActionId, Catalog, Demands, Input};
 use crate::contract::{Contract, Guardrail, Override, Scope, Then};
 use crate::terms::{ActionName, Name};
 use crate::yaml::{Place, Problem, Problems};
@@ -19,14 +19,14 @@ pub(super) struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// A guardrail, and the places of the actions that it is about.
+    /// A guardrail, and the actions that it is about.
     pub(super) fn guardrail(
         &self,
         name: Name,
         owner: Option<String>,
         typed: Typed,
         problems: &mut Problems,
-    ) -> Option<(Guardrail, Vec<usize>)> {
+    ) -> Option<(Guardrail, Vec<ActionId>)> {
         let before = problems.len();
         let on = typed.on.value;
         self.check_lists(&on, problems);
@@ -59,8 +59,8 @@ impl Compiler<'_> {
             }
         };
         let purposes = on.purpose.map(|list| list.0.value).unwrap_or_default();
-        let places = about.into_iter().map(|(id, _)| id.index()).collect();
-        (problems.len() == before).then_some((Guardrail { name, owner, purposes, when, then }, places))
+        let about = about.into_iter().map(|(id, _)| id).collect();
+        (problems.len() == before).then_some((Guardrail { name, owner, purposes, when, then }, about))
     }
 
     fn is_about(&self, on: &On, action: &Action) -> bool {
@@ -143,15 +143,15 @@ impl Compiler<'_> {
         let limits = set.value.limit.map(|limits| super::service::limits(limits, &action.inputs, problems));
         let scope = Scope { inputs: &action.inputs, headers: self.headers, has_subject: action.subject.is_some() };
         let when = set.value.when.and_then(|when| condition(&when, &scope, problems));
-        grant.exception = Some(Override {
+        grant.exception = Some(Box::new(Override {
             name: name.value,
             owner,
             reason: typed.reason.value,
             expires_at: typed.expires_at.value,
             limits,
-            when,
+            when: when.map(Box::new),
             mode: set.value.mode,
-        });
+        }));
     }
 }
 

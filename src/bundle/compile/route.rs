@@ -149,7 +149,7 @@ impl Compiler<'_> {
         accepts
     }
 
-    fn placed(&mut self, at: MapOf<String, Spanned<String>>, form: &Spanned<Form>, inputs: &[Input]) -> Vec<Placed> {
+    fn placed(&mut self, at: MapOf<String, Spanned<String>>, form: &Spanned<Form>, inputs: &[Input]) -> Box<[Placed]> {
         let none = Template::default();
         let template = if let Form::Http(_, template) = &form.value { template } else { &none };
         let mut located: HashMap<String, Location> = HashMap::new();

@@ -45,7 +45,8 @@ impl<'p> Compiler<'p> {
         Self { catalog, problems, places_by_action: HashMap::new(), places_by_leaf: HashMap::new() }
     }
 
-    pub(super) fn finish(self) -> Catalog {
+    pub(super) fn finish(mut self) -> Catalog {
+        self.catalog.shrink();
         self.catalog
     }
 
@@ -111,9 +112,9 @@ impl<'p> Compiler<'p> {
             name: name.value,
             service: site.service,
             tier: typed.tier,
-            description: typed.description,
-            inputs: inputs.clone(),
-            subject: typed.subject.map(|subject| subject.value),
+            description: typed.description.map(Into::into),
+            inputs: inputs.as_slice().into(),
+            subject: typed.subject.map(|subject| subject.value.into()),
             returns: typed.returns.unwrap_or_default().0.into_iter().map(|(at, class)| (at.value, class)).collect(),
             limits,
             mutations,
@@ -163,7 +164,7 @@ impl<'p> Compiler<'p> {
         })
     }
 
-    fn removed_headers(&mut self, names: Vec<Spanned<String>>) -> Vec<String> {
+    fn removed_headers(&mut self, names: Vec<Spanned<String>>) -> Box<[String]> {
         for name in names.iter().filter(|name| FRAMING.contains(&name.as_str())) {
             self.problems
                 .push(Problem::at(&name.place, format!("`{}` frames the request and cannot be taken out", name.value)));
@@ -185,7 +186,7 @@ impl<'p> Compiler<'p> {
             self.problems.push(Problem::at(&name.place, format!("`{}` is both set and removed", name.value)));
         }
         Mutations {
-            remove_headers: Vec::new(),
+            remove_headers: Box::default(),
             remove_query: remove.into_iter().map(|name| name.value).collect(),
             set_query: set.into_iter().map(|(name, value)| (name.value, value)).collect(),
         }
@@ -202,7 +203,7 @@ const fn simple(kind: SimpleInput) -> InputKind {
 }
 
 /// Limits on inputs that exist, in their own units.
-pub(super) fn limits(typed: Limits, inputs: &[Input], problems: &mut Problems) -> Vec<Limit> {
+pub(super) fn limits(typed: Limits, inputs: &[Input], problems: &mut Problems) -> Box<[Limit]> {
     let mut limits = Vec::new();
     for (name, text) in typed.0 {
         let Some(input) = inputs.iter().find(|input| input.name == name.value) else {
@@ -236,5 +237,5 @@ pub(super) fn limits(typed: Limits, inputs: &[Input], problems: &mut Problems) -
             Err(error) => problems.push(Problem::at(&text.place, error.to_string())),
         }
     }
-    limits
+    limits.into()
 }
