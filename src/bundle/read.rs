@@ -44,6 +44,17 @@ impl<T: Read> Read for Spanned<T> {
     }
 }
 
+/// For what is seldom written, and would take room in each of thousands where it is not.
+impl<T: Read> Read for Box<T> {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        T::read(node, problems).map(Self::new)
+    }
+
+    fn schema() -> Value {
+        T::schema()
+    }
+}
+
 impl<T: Read> Read for Vec<T> {
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         let Kind::List(list) = &node.kind else {

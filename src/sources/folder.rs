@@ -52,8 +52,10 @@ const MAX_DEPTH: usize = 4;
 /// How often a volume may be swapped under our eyes before it is a problem.
 const MAX_TRIES: usize = 5;
 
-/// What is read at a time where a file is only looked at.
-const CHUNK: usize = 64 * 1024;
+/// What is read at a time where a file is only looked at. It is more than the allocator keeps at hand for the next one who
+/// asks (half a MiB): whenever it is let go of, pages that nobody has used for a second go back to the system. What
+/// compiling left behind does so at the next look, and of itself not before many more allocations.
+const CHUNK: usize = 1024 * 1024;
 
 /// Reads a folder's policies, or one file, sorted by name.
 pub fn read(path: &Path) -> Result<Vec<SourceFile>, ReadError> {
@@ -62,7 +64,7 @@ pub fn read(path: &Path) -> Result<Vec<SourceFile>, ReadError> {
 
 /// The digest of a folder's policies, which is that of the bundle they make. Fails as [`read`] does, for the same reason.
 pub fn digest(path: &Path) -> Result<String, ReadError> {
-    let mut buffer = vec![0; CHUNK];
+    let mut buffer = Vec::with_capacity(CHUNK);
     each_file(path, |path, _| digest_file(path, &mut buffer)).map(bundle::digest_of)
 }
 
@@ -133,20 +135,19 @@ fn read_file(path: &Path, name: &Path) -> Result<SourceFile, ReadError> {
     Ok(SourceFile { name: name.display().to_string(), text })
 }
 
-/// SHA-256 of a file that [`read_file`] would read; the same error where it would not.
-fn digest_file(path: &Path, buffer: &mut [u8]) -> Result<Output<Sha256>, ReadError> {
+/// SHA-256 of a file that [`read_file`] would read; the same error where it would not. The buffer is empty, or
+/// holds what is worth nothing.
+fn digest_file(path: &Path, buffer: &mut Vec<u8>) -> Result<Output<Sha256>, ReadError> {
     let (mut file, _) = open(path)?;
+    buffer.clear();
     let mut digest = Sha256::new();
-    let (mut len, mut begun, mut is_text) = (0, 0, true);
+    let (mut len, mut is_text) = (0, true);
     loop {
         // The bytes of a character that is not read to its end yet stay at the beginning of the buffer.
-        let room = buffer.get_mut(begun..).unwrap_or_default();
-        let read = match file.read(room) {
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(source) => return Err(ReadError::Io { path: path.to_owned(), source }),
-        };
-        digest.update(room.get(..read).unwrap_or_default());
+        let begun = buffer.len();
+        let mut chunk = file.by_ref().take((CHUNK - begun) as u64);
+        let read = chunk.read_to_end(buffer).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+        digest.update(buffer.get(begun..).unwrap_or_default());
         len += read as u64;
         if len > MAX_FILE {
             return Err(ReadError::TooLarge(path.to_owned()));
@@ -155,18 +156,15 @@ fn digest_file(path: &Path, buffer: &mut [u8]) -> Result<Output<Sha256>, ReadErr
             let is_whole = is_text && begun == 0;
             return if is_whole { Ok(digest.finalize()) } else { Err(ReadError::NotText(path.to_owned())) };
         }
-        let filled = begun + read;
-        let valid = match std::str::from_utf8(buffer.get(..filled).unwrap_or_default()) {
-            Ok(_) => filled,
+        let valid = match std::str::from_utf8(buffer) {
             Err(error) if error.error_len().is_none() => error.valid_up_to(),
             // It may be too large besides, which is what is said then.
-            Err(_) => {
-                is_text = false;
-                filled
+            other => {
+                is_text &= other.is_ok();
+                buffer.len()
             }
         };
-        buffer.copy_within(valid..filled, 0);
-        begun = filled - valid;
+        buffer.drain(..valid);
     }
 }
 

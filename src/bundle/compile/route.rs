@@ -67,7 +67,7 @@ impl Compiler<'_> {
         }
         let inputs = self.placed(at.unwrap_or_default(), &form, inputs);
         let message = self.message(site, &form, &inputs);
-        let route = Route::new(form.value, inputs, self.accepts(body), message);
+        let route = Route::new(form.value, inputs, self.accepts(body.map(|body| *body)), message);
         self.check_needs(&route, &form.place);
         let key = if let Form::Element(key) = &route.form { Some(key.protocol()) } else { None };
         match self.catalog.add_route(action, &site.hosts, route) {

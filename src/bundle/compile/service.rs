@@ -103,7 +103,7 @@ impl<'p> Compiler<'p> {
                 .request_headers
                 .map(|changes| self.removed_headers(changes.remove))
                 .unwrap_or_default(),
-            ..self.query_changes(typed.request_query)
+            ..self.query_changes(typed.request_query.map(|changes| *changes))
         };
         if let Some(subject) = &typed.subject {
             self.check_subject(subject, &inputs, &typed.routes.value);

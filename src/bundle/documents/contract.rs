@@ -82,9 +82,9 @@ keys! {
             /// What one call may not exceed.
             limit: Limits = "limit",
             /// A condition that must hold, in a subset of CEL.
-            when: Spanned<String> = "when",
+            when: Box<Spanned<String>> = "when",
             /// What of a body it may pass on.
-            sends: Sends = "sends",
+            sends: Box<Sends> = "sends",
         }
         later { "receives": "views of answers", "budget": "budgets over a window", }
     }

@@ -48,13 +48,13 @@ keys! {
             /// What it does, in a sentence for people.
             description: String = "description",
             /// The input or path parameter that says whose data moves.
-            subject: Spanned<String> = "subject",
+            subject: Box<Spanned<String>> = "subject",
             /// What its answers hold: data classes by JSON Pointer; `*` stands for each element of a list.
             returns: MapOf<Pointer, DataClass> = "returns",
             /// Headers that its service does not need.
-            request_headers: Removal = "requestHeaders",
+            request_headers: Box<Removal> = "requestHeaders",
             /// Query parameters that are taken out or set.
-            request_query: QueryChanges = "requestQuery",
+            request_query: Box<QueryChanges> = "requestQuery",
         }
         later { "bind": "approvals of exactly one call", }
     }
@@ -79,16 +79,16 @@ keys! {
             /// A method and a path: `GET /v1/orders/{order}`.
             http: HttpRoute = "http",
             /// A gRPC method: `shop.orders.v1.Orders/GetOrder`.
-            grpc: Spanned<GrpcRoute> = "grpc",
+            grpc: Box<Spanned<GrpcRoute>> = "grpc",
             /// A tool of the service's MCP server, or another of its messages.
-            mcp: Spanned<McpRoute> = "mcp",
+            mcp: Box<Spanned<McpRoute>> = "mcp",
             /// A field at the top of a GraphQL operation: `mutation issueRefund`; or a persisted document.
-            graphql: Spanned<GraphqlRoute> = "graphql",
+            graphql: Box<Spanned<GraphqlRoute>> = "graphql",
             /// Where each input stands: `path`, `query`, `header`, `form`, `argument`, `body`, or with a name: `query:amount`,
             /// `header:x-count`, `form:amount`, `argument:/amount`, `body:/amount`.
             at: MapOf<String, Spanned<String>> = "at",
             /// Which bodies it is judged by.
-            body: Bodies = "body",
+            body: Box<Bodies> = "body",
         }
     }
 }
