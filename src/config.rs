@@ -157,18 +157,14 @@ impl Config {
         }
     }
 
-    /// Says what is in force and was not left as it is, in one log line.
+    /// Says in one log line what was set; all else is as it is by default.
     pub fn log(&self) {
         let set = self.effective.iter().filter_map(|one| {
             let value = one.value.as_ref().filter(|_| one.origin != Origin::Default.to_string())?;
             Some(format!("{}={value} ({})", one.setting, one.origin))
         });
         let set = set.collect::<Vec<_>>().join("; ");
-        tracing::info!(
-            version = env!("CARGO_PKG_VERSION"),
-            set,
-            "effective configuration: all else is as it is by default"
-        );
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), set, "effective configuration");
     }
 }
 

@@ -30,18 +30,16 @@ use crate::transport::{self, Admission, Bound, Connections, Port, Tls};
 use crate::{ext_authz, ledger};
 
 /// Starts everything. What cannot be opened or bound is an error, and then nothing runs on.
-pub async fn start(config: Config, logs: Logs) -> Result<Running> {
-    start_with(config, Arc::new(System), Some(logs)).await
+pub async fn start(config: Config, logs: &Logs) -> Result<Running> {
+    start_with(config, Arc::new(System), logs).await
 }
 
-/// Starts everything with a clock of the caller's; without a log it is somebody else's, and cannot be changed.
-pub async fn start_with(config: Config, clock: Arc<dyn Clock>, logs: Option<Logs>) -> Result<Running> {
+/// Starts everything with a clock of the caller's.
+pub async fn start_with(config: Config, clock: Arc<dyn Clock>, logs: &Logs) -> Result<Running> {
     config.log();
     let sockets = Sockets::bind(&config).await?;
     let mut registry = registry();
-    if let Some(logs) = &logs {
-        logs.register(&mut registry);
-    }
+    logs.register(&mut registry);
     let mut threads = Threads::default();
     let tls = certificates(&config, &mut threads, &mut registry)?;
     let traces = config.traces.as_ref().map(|to| Traces::to_collector(&to.endpoint, &to.headers, to.ratio)).transpose();
@@ -93,9 +91,8 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>, logs: Option<Logs
     tasks.spawn(async move { Ok(health.serve_with_incoming_shutdown(incoming, on_stop).await?) });
     serve(sockets.metrics, http::router(registry), &end, &mut tasks);
     if let Some(socket) = sockets.admin {
-        let level = logs.map(|logs| logs.level()).unwrap_or_default();
         let settings = serde_json::to_value(&config.effective)?;
-        serve(socket, admin::router(admin::Admin { settings, bundles, level }), &end, &mut tasks);
+        serve(socket, admin::router(admin::Admin { settings, bundles, level: logs.level() }), &end, &mut tasks);
     }
     Ok(Running {
         listen,

@@ -143,7 +143,7 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
     let (threads, ended) = runtime.block_on(async {
         // As process 1 of a container the default for SIGTERM is to ignore it: the handler comes first.
         let end = end()?;
-        let running = app::start(config, logs.clone()).await?;
+        let running = app::start(config, &logs).await?;
         anyhow::Ok(running.until(end).await)
     })?;
     // Lets go of what was cut off, and so of the last handles on the ledger.

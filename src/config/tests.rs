@@ -61,7 +61,7 @@ fn a_wrong_key_is_refused_and_named() {
     );
     refused(
         "policies: /p\npolicies: /q\n",
-        &["t.yaml:2:1: the key `policies` is there twice (the first one: t.yaml:1:1)"],
+        &["t.yaml:2:1: the key `policies` stands here twice (it stands here first: t.yaml:1:1)"],
     );
 }
 

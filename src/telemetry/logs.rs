@@ -16,7 +16,6 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{EnvFilter, fmt, reload};
 
 /// The log that was set up.
-#[derive(Clone)]
 pub struct Logs {
     lost: ErrorCounter,
     level: Level,
@@ -91,13 +90,6 @@ impl Level {
         (self.change)(parsed);
         filter.clone_into(&mut current);
         Ok(())
-    }
-}
-
-impl Default for Level {
-    /// Of a log that is not ours to change.
-    fn default() -> Self {
-        Self { filter: Arc::default(), change: Arc::new(|_| {}) }
     }
 }
 

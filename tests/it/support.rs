@@ -19,6 +19,7 @@ use tollgate::app::{self, Running, Threads};
 use tollgate::clock::{Clock, System};
 use tollgate::config::{Config, Drain};
 use tollgate::ext_authz::ErrorAnswer;
+use tollgate::telemetry::Logs;
 use tollgate::transport::{self, Listen, SocketFileConfig};
 use tollgate::{ext_authz, ledger, sources};
 use tonic::Status;
@@ -98,7 +99,9 @@ impl Gate {
             drain: Drain { delay: Duration::ZERO, timeout: Duration::from_secs(5) },
         };
         (setup.change)(&mut config);
-        let running: Running = app::start_with(config, setup.clock, None).await.unwrap();
+        // Nobody reads the log of a test.
+        let (logs, _) = Logs::to_stderr("off").unwrap();
+        let running: Running = app::start_with(config, setup.clock, &logs).await.unwrap();
         let (listen, health, metrics) = (running.listen.clone(), running.health, running.metrics);
         let admin = running.admin.unwrap();
         let (end, ended) = oneshot::channel();
@@ -142,12 +145,7 @@ impl Gate {
 
     /// The text of `/metrics`.
     pub async fn metrics(&self) -> String {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let mut stream = tokio::net::TcpStream::connect(self.metrics).await.unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await.unwrap();
-        text
+        get(self.metrics, "/metrics").await
     }
 
     /// Begins its end as a signal would.
@@ -165,6 +163,24 @@ impl Gate {
         tokio::task::spawn_blocking(|| threads.join()).await.unwrap();
         records(&self.folder.path().join("ledger"))
     }
+}
+
+/// The body of a page.
+pub async fn get(address: std::net::SocketAddr, path: &str) -> String {
+    let answer = send(address, "GET", path, "").await;
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+/// An answer as it comes, head and body.
+pub async fn send(address: std::net::SocketAddr, method: &str, path: &str, body: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+    stream.write_all((head + body).as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    text
 }
 
 pub const SERVING: i32 = 1;

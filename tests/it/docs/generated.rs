@@ -40,6 +40,23 @@ fn the_page_of_commands_is_made_from_the_command_line() {
     compare("docs/cli.md", &commands());
 }
 
+#[test]
+fn the_page_of_configuration_is_made_from_the_settings() {
+    compare("docs/configuration.md", &configuration());
+}
+
+fn configuration() -> String {
+    let mut page = format!("# Configuration\n\n{MADE}\n{CONFIGURATION_INTRODUCTION}");
+    page.push_str("\n| key | what it is | default |\n| --- | --- | --- |\n");
+    for setting in tollgate::config::SETTINGS {
+        let default = setting.default.map_or_else(String::new, |default| format!("`{default}`"));
+        let secret = if setting.disclosed == tollgate::config::Disclosed::Masked { " Secret." } else { "" };
+        let key = format!("`{}` *{}*", setting.key(), setting.value_name);
+        writeln!(page, "| {key} | {}.{secret} | {default} |", setting.help().replace('|', "\\|")).unwrap();
+    }
+    page
+}
+
 fn reasons() -> String {
     let mut page = format!("# Reasons\n\n{MADE}\n{REASONS_INTRODUCTION}");
     page.push_str("\n| code | verdict | HTTP | gRPC | what the client is told |\n| --- | --- | --- | --- | --- |\n");
@@ -64,6 +81,35 @@ fn grpc_name(code: tonic::Code) -> String {
     }
     name
 }
+
+const CONFIGURATION_INTRODUCTION: &str = "\
+Every setting of `tollgate serve` has three names: `maxCheckTime` in a file is `TOLLGATE_MAX_CHECK_TIME` in the environment and
+`--max-check-time` on the command line. The command line wins over the environment, and that over the file, which
+`--config` or `TOLLGATE_CONFIG` names:
+
+```yml
+# /etc/tollgate/tollgate.yaml
+policies: /etc/tollgate/policies
+listen: [\"0.0.0.0:9000\", \"unix:/run/tollgate/tollgate.sock\"]
+tls: /etc/tollgate/tls
+tlsClientCa: /etc/tollgate/tls/ca.crt
+tlsClientSan: [\"spiffe://cluster.local/ns/gateway/*\"]
+maxCheckTime: 150ms
+maxCheckBytes: 16MiB
+```
+
+What may be repeated is a list in the file, a text with commas between its parts in the environment, and a flag that stands several times on
+the command line. Settings are read once, at the start; policies and certificates are followed while the process runs.
+
+`tollgate config` takes the same settings and prints what would be in force, with the origin of each: the file with line and
+column, the variable, the flag, or `default`. All that is wrong is said at once, and the exit status is 64:
+
+```console
+$ tollgate config --policies policies --max-check-time soon  # exits 64
+```
+
+What a process runs with, its admin port says: `curl 127.0.0.1:9901/config`. Secrets are shown as `***` everywhere.
+";
 
 const REASONS_INTRODUCTION: &str = "\
 Every decision has one reason. Its code stands in the answer to the client (`reason`), in the proxy's access log (dynamic
@@ -129,6 +175,6 @@ Results go to standard output, progress and errors to standard error. The exit s
 | 3 | could not tell: the policies cannot be read |
 | 64 | `serve`: a setting makes no sense |
 
-Every option of `serve` can also be given as an environment variable, which stands behind it in brackets; the command line
-wins.
+Every option of `serve` can also be given in the environment, by the name that stands behind it in brackets, and in a file:
+[configuration.md](configuration.md).
 ";

@@ -2,11 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::time::Duration;
 
 use serde_json::Value;
+use tempfile::TempDir;
+use tollgate::config::Config;
+use tollgate::demo::pki::Authority;
+use tollgate::sources::certificates;
+use tollgate::transport::Listen;
 
 use super::page::{Page, root};
-use crate::support::{Ask, Gate};
+use crate::support::{Ask, Gate, Setup};
 
 /// The text between the first pair of backticks.
 fn code(cell: &str) -> &str {
@@ -93,7 +99,18 @@ fn every_key_that_is_not_supported_yet_is_on_the_page_of_policies() {
 
 #[tokio::test]
 async fn every_metric_is_on_the_page_of_operation() {
-    let gate = Gate::start().await;
+    let certificates = TempDir::new().unwrap();
+    let authority = Authority::try_new().unwrap();
+    let written = authority.server(&["tollgate"]).unwrap().write(certificates.path(), "tls").unwrap();
+    fs::rename(written.certificate, certificates.path().join("tls.crt")).unwrap();
+    let folder = certificates.path().to_owned();
+    let change = Box::new(move |config: &mut Config| {
+        // TLS has metrics of its own, and a socket has none of it.
+        config.listen.insert(0, Listen::Unix(folder.join("socket")));
+        let poll = Duration::from_mins(1);
+        config.tls = Some(certificates::Config { folder, client_ca: None, allowed: vec![], poll });
+    });
+    let gate = Gate::start_with(Setup { change, ..Setup::default() }).await;
     // A family has no line before it has a first series.
     let _ = gate.check(&Ask::order()).await;
     let _ = gate.check(&Ask { path: "/v1/nowhere".into(), ..Ask::order() }).await;
