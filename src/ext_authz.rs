@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt;
 use http::HeaderMap;
+pub use from_wire::told;
 pub use metrics::Metrics;
 pub use to_wire::{ErrorAnswer, statuses};
 use tonic::Status;

@@ -13,7 +13,7 @@ use crate::wire::{Fields, Malformed, Piece};
 const MAX_DEPTH: usize = 32;
 
 /// What Envoy says about one call; an error where it describes none.
-pub(super) fn told(check: &[u8]) -> Result<Told<'_>, Reason> {
+pub fn told(check: &[u8]) -> Result<Told<'_>, Reason> {
     match read(check) {
         Ok(Some(told)) => Ok(told),
         Ok(None) => Err(Reason::RequestIncomplete),

@@ -4,6 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::{env, fs};
 
+use envoy_types::ext_authz::v3::pb::{CheckRequest, HeaderValue};
+use envoy_types::pb::envoy::config::core::v3::{HeaderMap, Metadata};
+use envoy_types::pb::envoy::service::auth::v3::attribute_context::{self, HttpRequest, Peer};
+use envoy_types::pb::envoy::service::auth::v3::AttributeContext;
+use envoy_types::pb::google::protobuf::value::Kind;
+use envoy_types::pb::google::protobuf::{ListValue, Struct, Value};
+use prost::Message as _;
+
 // The targets' instrumentation needs the library's runtime in every binary.
 use libfuzzer_sys as _;
 use tollgate_fuzz as _;
@@ -25,6 +33,7 @@ fn main() {
     };
     let cases = corpus::read(&root.join("tests/corpus"));
     let bodies = || cases.iter().map(|case| case.request.body.clone()).filter(|body| !body.is_empty());
+    write("check", cases.iter().map(|case| check(&case.request)).collect());
     write("request", cases.iter().map(|case| request(&case.request)).collect());
     write("json_body", bodies().collect());
     write("graphql", bodies().filter_map(|body| graphql(&body)).collect());
@@ -51,6 +60,38 @@ fn main() {
         page.split('`').filter(|text| text.contains("inputs.") || text.contains("caller.") || text.contains("purpose"));
     conditions.extend(shown.flat_map(str::lines).map(|line| line.as_bytes().to_vec()));
     write("condition", conditions);
+}
+
+/// As Envoy asks about it, with what filters before it wrote.
+fn check(request: &corpus::Request) -> Vec<u8> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let header = |(name, value): &(Vec<u8>, Vec<u8>)| HeaderValue {
+        key: text(name),
+        raw_value: value.clone(),
+        ..HeaderValue::default()
+    };
+    let http = HttpRequest {
+        method: text(&request.method),
+        path: text(&request.target),
+        host: text(&request.host),
+        header_map: Some(HeaderMap { headers: request.headers.iter().map(header).collect() }),
+        raw_body: request.body.clone(),
+        size: -1,
+        ..HttpRequest::default()
+    };
+    let claim = |kind| Value { kind: Some(kind) };
+    let roles = ListValue { values: vec![claim(Kind::StringValue("support-agent".into()))] };
+    let claims = [("iat".into(), claim(Kind::NumberValue(1.5))), ("roles".into(), claim(Kind::ListValue(roles)))];
+    let claims = Struct { fields: claims.into() };
+    let claims = Struct { fields: [("claims".to_owned(), claim(Kind::StructValue(claims)))].into() };
+    let filter_metadata = [("envoy.filters.http.jwt_authn".to_owned(), claims)].into();
+    let attributes = AttributeContext {
+        source: Some(Peer { principal: "spiffe://cluster.local/ns/a/sa/b".into(), ..Peer::default() }),
+        request: Some(attribute_context::Request { http: Some(http), ..attribute_context::Request::default() }),
+        metadata_context: Some(Metadata { filter_metadata, ..Metadata::default() }),
+        ..AttributeContext::default()
+    };
+    CheckRequest { attributes: Some(attributes) }.encode_to_vec()
 }
 
 /// As `Request::read` of the targets takes it.
