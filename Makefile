@@ -3,7 +3,7 @@ CARGO ?= cargo
 PATH := $(CURDIR)/.tools/bin:$(PATH)
 DENY := 0.20.2
 
-.PHONY: demo test lint fmt bench fuzz docs deny envoy help
+.PHONY: demo test lint fmt bench fuzz docs deny envoy cerbos help
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -22,8 +22,9 @@ lint: ## formatting and lints, warnings are errors
 fmt: ## format the sources
 	$(CARGO) fmt
 
-bench: envoy ## measure checks against a server that answers without looking (about ten minutes)
+bench: envoy cerbos ## measure checks against a server that answers without looking, and a peer (a quarter of an hour)
 	$(CARGO) bench --bench check
+	$(CARGO) bench --bench check -- instructions
 
 fuzz: ## let each fuzz target look for what no case thought of, for a minute
 	scripts/fuzz 60
@@ -37,6 +38,9 @@ deny: .tools/bin/cargo-deny ## licences, sources and duplicate versions of what 
 
 envoy: ## fetch the pinned Envoy
 	@scripts/fetch-envoy
+
+cerbos: ## fetch the pinned Cerbos, which benchmarks measure beside Tollgate
+	@scripts/fetch-cerbos
 
 .tools/bin/cargo-deny:
 	$(CARGO) install cargo-deny --version $(DENY) --locked --debug --quiet --root .tools --target-dir .tools/target

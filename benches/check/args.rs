@@ -8,27 +8,39 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
-/// Measure checks against a server that answers without looking: over plain gRPC, and through a real Envoy
+use crate::cell::Load;
+
+/// Measure checks against a server that answers without looking, and against peers: directly, and through a real Envoy
 #[derive(Debug, Parser)]
 #[command(name = "check", max_term_width = 100)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Args {
     /// How often each cell is measured, interleaved; figures are medians
-    #[arg(long, value_name = "COUNT", default_value_t = 5)]
+    #[arg(long, value_name = "COUNT", default_value_t = 7)]
     rounds: usize,
-    /// How long each cell is measured in a round
-    #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
+    /// How long each cell is measured in a round; half of it where servers take as many as they can
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.5)]
     seconds: f64,
-    /// Two rounds of a second: says that everything runs, not how fast
+    /// One short round: says that everything runs, not how fast
     #[arg(long)]
     quick: bool,
+    /// Cells to measure, from the whole matrix, each by some of its words: `envoy/mtls`, `direct/json/closed`, `5000`
+    #[arg(long, value_name = "CELLS", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Who is measured, in every cell that they can: `floor`, `tollgate-10k`, or the beginning of a name
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    subjects: Vec<String>,
+    /// Say which cells and subjects would be measured, and measure nothing
+    #[arg(long)]
+    pub(crate) list: bool,
     /// How Envoy describes headers: `raw` is `encode_raw_headers: true`
     #[arg(long, value_name = "FORM", default_value = "raw")]
     headers: Form,
-    /// Requests a second over plain gRPC, at a constant rate
-    #[arg(long, value_name = "RATES", value_delimiter = ',', default_value = "1000,3000")]
+    /// Requests a second without Envoy, at a constant rate
+    #[arg(long, value_name = "RATES", value_delimiter = ',', default_value = "1000")]
     rates: Vec<u32>,
     /// Requests a second through Envoy, at a constant rate
-    #[arg(long, value_name = "RATES", value_delimiter = ',', default_value = "1000")]
+    #[arg(long, value_name = "RATES", value_delimiter = ',', default_value = "1000,3000,5000")]
     envoy_rates: Vec<u32>,
     /// Leave Envoy out
     #[arg(long)]
@@ -36,6 +48,12 @@ pub(crate) struct Args {
     /// The Envoy binary; `make envoy` fetches the pinned one
     #[arg(long, env = "TOLLGATE_ENVOY", value_name = "FILE", default_value = ".tools/envoy")]
     envoy: PathBuf,
+    /// Leave the peers out
+    #[arg(long)]
+    no_peers: bool,
+    /// The Cerbos binary; `make cerbos` fetches the pinned one
+    #[arg(long, env = "TOLLGATE_CERBOS", value_name = "FILE", default_value = ".tools/cerbos")]
+    cerbos: PathBuf,
     #[arg(long, hide = true)]
     bench: bool,
     #[command(subcommand)]
@@ -43,12 +61,23 @@ pub(crate) struct Args {
 }
 
 /// What else this binary is.
-#[derive(Debug, Clone, Copy, Subcommand)]
-#[command(hide = true)]
+#[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Role {
+    /// Count the instructions of a check instead, with valgrind's callgrind
+    Instructions {
+        /// Checks of one count
+        #[arg(long, value_name = "COUNT", default_value_t = 500)]
+        checks: usize,
+    },
     /// The server that answers without looking
     #[command(hide = true)]
-    Floor { workers: usize },
+    Floor {
+        workers: usize,
+        listen: String,
+        /// Its certificate and key, and who signs those of its clients
+        #[arg(num_args = 0..=2)]
+        tls: Vec<PathBuf>,
+    },
 }
 
 /// How headers stand in a check.
@@ -69,9 +98,18 @@ pub(crate) struct Settings {
     pub(crate) headers: Form,
     pub(crate) rates: Vec<u32>,
     pub(crate) envoy_rates: Vec<u32>,
+    /// Empty: the usual ones.
+    pub(crate) only: Vec<String>,
+    /// Empty: the usual ones.
+    pub(crate) subjects: Vec<String>,
     /// None: not through Envoy.
     #[serde(skip)]
     pub(crate) envoy: Option<PathBuf>,
+    /// None: without peers.
+    #[serde(skip)]
+    pub(crate) cerbos: Option<PathBuf>,
+    /// How often each server is started, to see how long that takes.
+    pub(crate) starts: usize,
     pub(crate) connections: usize,
     pub(crate) in_flight_each: usize,
     pub(crate) workers: usize,
@@ -82,6 +120,8 @@ const CONNECTIONS: usize = 4;
 const IN_FLIGHT_EACH: usize = 16;
 /// A runtime thread for each core that a server gets, which is one.
 const WORKERS: usize = 1;
+/// The first start after a build reads the binary from disk.
+const STARTS: usize = 3;
 /// Bounds of one run: longer or faster than this is a mistake.
 const MAX_SECONDS: f64 = 60.0;
 const MAX_ROUNDS: usize = 100;
@@ -93,14 +133,18 @@ impl Args {
         anyhow::ensure!((0.2..=MAX_SECONDS).contains(&self.seconds), "--seconds is between 0.2 and {MAX_SECONDS}");
         let rates = self.rates.iter().chain(&self.envoy_rates);
         anyhow::ensure!(rates.clone().all(|rate| (1..=MAX_RATE).contains(rate)), "a rate is between 1 and {MAX_RATE}");
-        let (rounds, seconds) = if self.quick { (2, 1.0) } else { (self.rounds, self.seconds) };
+        let (rounds, seconds, starts) = if self.quick { (1, 0.4, 1) } else { (self.rounds, self.seconds, STARTS) };
         Ok(Settings {
             rounds,
             seconds,
             headers: self.headers,
             rates: self.rates,
             envoy_rates: self.envoy_rates,
+            only: self.only,
+            subjects: self.subjects,
             envoy: (!self.no_envoy).then_some(self.envoy),
+            cerbos: (!self.no_peers).then_some(self.cerbos),
+            starts,
             connections: CONNECTIONS,
             in_flight_each: IN_FLIGHT_EACH,
             workers: WORKERS,
@@ -109,13 +153,14 @@ impl Args {
 }
 
 impl Settings {
-    /// How long a cell is measured.
-    pub(crate) fn time(&self) -> Duration {
-        Duration::from_secs_f64(self.seconds)
+    /// How long a cell is measured. A closed loop has tens of thousands of answers soon.
+    pub(crate) fn time(&self, load: Load) -> Duration {
+        let time = Duration::from_secs_f64(self.seconds);
+        if load == Load::Closed { time / 2 } else { time }
     }
 
     /// Before it is measured, the same load for a moment: connections, caches, allocator, frequency of the core.
-    pub(crate) fn warm_up(&self) -> Duration {
-        (self.time() / 8).max(Duration::from_millis(200))
+    pub(crate) fn warm_up(&self, load: Load) -> Duration {
+        (self.time(load) / 8).max(Duration::from_millis(200))
     }
 }

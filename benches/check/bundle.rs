@@ -1,36 +1,82 @@
-//! Ten thousand actions: the shipped policies, and as many generated ones beside them as are missing.
+//! As many actions as one likes: two that are measured, and generated ones beside them.
 //!
-//! The generated routes stand under the same host as the request that is measured, and the same caller has a contract for
-//! every one of them, so that whoever searches for the action or for its contracts one by one would be seen to. A fifth
-//! of the actions has an input and limits of action and contract.
+//! Every action has a typed input, a contract with a condition on it, and headers that its service does not get. The
+//! generated routes stand under the same host as the requests that are measured, and the same caller has a contract for
+//! each of them, so that whoever searches for the action or for its contracts one by one would be seen to.
+//!
+//! It stands alone, since a test takes it from here too.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
 
-use crate::request::{DESK, HOST};
+pub(crate) const HOST: &str = "api.shop.example";
+pub(crate) const DESK: &str = "spiffe://cluster.local/ns/support/sa/agent-desktop";
+/// The measured request without a body asks for this action, the one with a body for the other.
+pub(crate) const QUOTE: &str = "refund.quote";
+pub(crate) const ISSUE: &str = "refund.issue";
+/// Of both: a record that is not waited for.
+pub(crate) const TIER: &str = "personal";
+/// What both may come to, in EUR.
+pub(crate) const MOST: u32 = 200;
 
-/// With the shipped ones.
-pub(crate) const ACTIONS: usize = 10_000;
+const MEASURED: usize = 2;
 const ACTIONS_OF_A_SERVICE: usize = 100;
 const TIERS: [&str; 4] = ["open", "personal", "sensitive", "impact"];
+const INPUTS: &str = "inputs: { amount: { money: { unit: major, min: 0.01 } } }";
+const REMOVED: &str = "requestHeaders: { remove: [authorization, cookie] }";
+const CALLER: &str = "purposes: [essential.service.operations.support]\nretain: { for: 30d, cache: no-store }";
 
-/// Writes the bundle to an empty folder. `shipped_actions` is how many the shipped policies have.
-pub(crate) fn write(shipped: &Path, shipped_actions: usize, folder: &Path) -> anyhow::Result<()> {
-    tollgate::demo::files::copy_folder(shipped, folder)?;
-    let generated: Vec<usize> = (shipped_actions..ACTIONS).collect();
-    let (mut services, mut contracts) = (String::new(), String::new());
+const GROUND: &str = r#"apiVersion: tollgate.dev/v1alpha1
+kind: Defaults
+metadata: { name: defaults }
+mode: enforce
+unmapped: { read: deny, write: deny }
+---
+apiVersion: tollgate.dev/v1alpha1
+kind: Identity
+metadata: { name: shop }
+workload: { from: [mtls], trustDomains: [cluster.local] }
+user:
+  from: "metadata:envoy.filters.http.jwt_authn/claims"
+  map: { id: /sub, roles: /roles, actor: /act, acr: /acr, authTime: /auth_time, tenant: /tenant }
+purpose: { header: tollgate-purpose }
+"#;
+
+/// Writes a bundle of this many actions to an empty folder.
+pub(crate) fn write(actions: usize, folder: &Path) -> anyhow::Result<()> {
+    let (mut services, mut contracts) = (GROUND.to_owned(), String::new());
+    measured(&mut services, &mut contracts)?;
+    let generated: Vec<usize> = (MEASURED..actions).collect();
     for (number, actions) in generated.chunks(ACTIONS_OF_A_SERVICE).enumerate() {
         service(&mut services, number, actions)?;
         let team = format!("spiffe://cluster.local/ns/team-{number}/sa/app");
         contract(&mut contracts, &format!("team-{number}"), &team, number, actions)?;
         contract(&mut contracts, &format!("desk-{number}"), DESK, number, actions)?;
     }
-    for (name, text) in [("generated-services.yaml", services), ("generated-contracts.yaml", contracts)] {
+    std::fs::create_dir_all(folder).with_context(|| format!("can't create `{}`", folder.display()))?;
+    for (name, text) in [("services.yaml", services), ("contracts.yaml", contracts)] {
         let path = folder.join(name);
-        fs::write(&path, text).with_context(|| format!("can't write `{}`", path.display()))?;
+        std::fs::write(&path, text).with_context(|| format!("can't write `{}`", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The two that are asked for: the amount stands in the query, and in the body.
+fn measured(services: &mut String, contracts: &mut String) -> std::fmt::Result {
+    begin(services, "Service", "refunds")?;
+    writeln!(services, "hosts: [{HOST}]\nactions:")?;
+    let routes = [(QUOTE, "GET", "refund-quote", "query:"), (ISSUE, "POST", "refunds", "body:/")];
+    for (action, method, last, place) in routes {
+        writeln!(services, "  {action}:\n    tier: {TIER}\n    {INPUTS}\n    {REMOVED}\n    routes:")?;
+        writeln!(services, "      - http: \"{method} /v1/orders/{{order}}/{last}\"")?;
+        writeln!(services, "        at: {{ amount: \"{place}amount\", amount.currency: \"{place}currency\" }}")?;
+    }
+    begin(contracts, "Contract", "desk")?;
+    who(contracts, DESK)?;
+    for action in [QUOTE, ISSUE] {
+        writeln!(contracts, "  {action}: {{ limit: {{ amount: {MOST}.00 EUR }}, when: \"{}\" }}", condition())?;
     }
     Ok(())
 }
@@ -41,26 +87,30 @@ fn service(to: &mut String, number: usize, actions: &[usize]) -> std::fmt::Resul
     for action in actions {
         let tier = TIERS.get(action % TIERS.len()).unwrap_or(&"open");
         let route = format!("GET /v1/area-{number}/kind-{action}/{{id}}");
-        writeln!(to, "  {}:\n    tier: {tier}", name(number, *action))?;
-        if has_limit(*action) {
-            writeln!(to, "    inputs: {{ count: integer }}\n    limit: {{ count: 100 }}")?;
-            writeln!(to, "    routes: [{{ http: \"{route}\", at: {{ count: \"query:limit\" }} }}]")?;
-        } else {
-            writeln!(to, "    routes: [{{ http: \"{route}\" }}]")?;
-        }
+        let at = "at: { amount: \"query:amount\", amount.currency: \"query:currency\" }";
+        writeln!(to, "  {}:\n    tier: {tier}\n    {INPUTS}\n    {REMOVED}", name(number, *action))?;
+        writeln!(to, "    routes: [{{ http: \"{route}\", {at} }}]")?;
     }
     Ok(())
 }
 
 fn contract(to: &mut String, title: &str, workload: &str, number: usize, actions: &[usize]) -> std::fmt::Result {
     begin(to, "Contract", title)?;
-    writeln!(to, "who:\n  workload: [\"{workload}\"]\n  user: {{ anyRole: [support-agent] }}")?;
-    writeln!(to, "purposes: [essential.service.operations.support]\nactions:")?;
+    who(to, workload)?;
     for action in actions {
-        let limit = if has_limit(*action) { " { limit: { count: 20 } }" } else { "" };
-        writeln!(to, "  {}:{limit}", name(number, *action))?;
+        let limit =
+            if action.is_multiple_of(5) { format!("limit: {{ amount: {MOST}.00 EUR }}, ") } else { String::new() };
+        writeln!(to, "  {}: {{ {limit}when: \"{}\" }}", name(number, *action), condition())?;
     }
     Ok(())
+}
+
+fn who(to: &mut String, workload: &str) -> std::fmt::Result {
+    writeln!(to, "who:\n  workload: [\"{workload}\"]\n  user: {{ anyRole: [support-agent] }}\n{CALLER}\nactions:")
+}
+
+fn condition() -> String {
+    format!("inputs.amount <= money('{MOST}.00 EUR') && caller.tenant == 'eu'")
 }
 
 fn begin(to: &mut String, kind: &str, name: &str) -> std::fmt::Result {
@@ -70,8 +120,4 @@ fn begin(to: &mut String, kind: &str, name: &str) -> std::fmt::Result {
 
 fn name(number: usize, action: usize) -> String {
     format!("area-{number}.kind-{action}")
-}
-
-const fn has_limit(action: usize) -> bool {
-    action.is_multiple_of(5)
 }

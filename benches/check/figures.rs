@@ -3,48 +3,12 @@
 //! Ratios and differences are made within a round, between neighbours in time, and only then is their median taken: the
 //! machine is faster in one minute than in the next.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::cell::Cell;
 use crate::load::Sample;
-
-/// Which way requests take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Way {
-    Grpc,
-    Envoy,
-}
-
-/// How many of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Load {
-    Saturated,
-    Rate(u32),
-}
-
-/// A cell: what is compared among subjects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(crate) struct Cell {
-    pub(crate) way: Way,
-    pub(crate) load: Load,
-}
-
-impl fmt::Display for Cell {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.way {
-            Way::Grpc => "plain gRPC, ",
-            Way::Envoy => "through Envoy, ",
-        })?;
-        match self.load {
-            Load::Saturated => f.write_str("saturated"),
-            Load::Rate(rate) => write!(f, "{rate} a second"),
-        }
-    }
-}
 
 /// What one cell of one subject came to in one round.
 #[derive(Debug, Clone, Serialize)]
@@ -52,7 +16,7 @@ pub(crate) struct Figures {
     pub(crate) round: usize,
     #[serde(flatten)]
     pub(crate) cell: Cell,
-    pub(crate) subject: &'static str,
+    pub(crate) subject: String,
     pub(crate) answers: u64,
     pub(crate) per_second: f64,
     /// Of the subject's process; zero where nobody is asked.
@@ -79,14 +43,14 @@ pub(crate) struct Spent {
 }
 
 impl Figures {
-    pub(crate) fn new(round: usize, cell: Cell, subject: &'static str, sample: &Sample, spent: Spent) -> Self {
+    pub(crate) fn new(round: usize, cell: Cell, subject: &str, sample: &Sample, spent: Spent) -> Self {
         let answers = sample.latency.len();
         let each = |time: Duration| time.as_secs_f64() * 1e6 / count(answers.max(1));
         let quantile = |at: f64| micros(sample.latency.value_at_quantile(at));
         Self {
             round,
             cell,
-            subject,
+            subject: subject.to_owned(),
             answers,
             per_second: count(answers) / sample.took.as_secs_f64(),
             cpu_us_each: each(spent.subject),
@@ -101,6 +65,11 @@ impl Figures {
             missed: sample.missed,
         }
     }
+
+    /// How far the worst thousandth is from the worst hundredth.
+    pub(crate) fn tail(&self) -> f64 {
+        self.p999_us / self.p99_us
+    }
 }
 
 /// All figures of a run.
@@ -111,6 +80,10 @@ pub(crate) struct All(pub(crate) Vec<Figures>);
 impl All {
     fn of(&self, cell: Cell, subject: &str) -> impl Iterator<Item = &Figures> {
         self.0.iter().filter(move |one| one.cell == cell && one.subject == subject)
+    }
+
+    pub(crate) fn has(&self, cell: Cell, subject: &str) -> bool {
+        self.of(cell, subject).next().is_some()
     }
 
     /// The median of one figure.
@@ -131,6 +104,22 @@ impl All {
             Some(compare(figure(one), figure(other)))
         });
         median(pairs.collect())
+    }
+
+    /// How often what one adds at a percentile is what the floor adds, the median over rounds. A round in which the floor
+    /// seemed to add nothing says nothing, and is left out.
+    pub(crate) fn added_to_floor(
+        &self,
+        cell: Cell,
+        (subject, floor, nobody): (&str, &str, &str),
+        figure: fn(&Figures) -> f64,
+    ) -> f64 {
+        let ratios = self.of(cell, subject).filter_map(|one| {
+            let of = |other: &str| self.of(cell, other).find(|other| other.round == one.round).map(figure);
+            let (floor, nobody) = (of(floor)?, of(nobody)?);
+            (floor > nobody).then(|| (figure(one) - nobody) / (floor - nobody))
+        });
+        median(ratios.collect())
     }
 
     /// The cells, in the order in which they are shown.

@@ -4,17 +4,20 @@
 //! the whole request, since the stock codec does, and reads nothing of it. What Tollgate costs beyond it is Tollgate's own.
 
 use std::io::{self, Write as _};
-use std::net::Ipv4Addr;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use envoy_types::ext_authz::v3::pb::{
     Authorization, AuthorizationServer, CheckRequest, CheckResponse, HttpResponse, OkHttpResponse,
 };
 use envoy_types::pb::google::rpc;
-use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
+
+mod tls;
 
 struct Floor;
 
@@ -29,16 +32,29 @@ impl Authorization for Floor {
     }
 }
 
-/// Says where it listens as Tollgate does, then serves until it is killed.
-pub(crate) fn serve(workers: usize) -> anyhow::Result<()> {
+/// Says where it listens, then serves until it is killed.
+pub(crate) fn serve(workers: usize, listen: &str, tls: &[PathBuf]) -> anyhow::Result<()> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.worker_threads(workers).enable_all().build().context("cannot start the runtime")?.block_on(async {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?.to_string();
-        writeln!(io::stdout(), "{}", json!({ "message": "listening", "port": "ext_authz", "address": address }))?;
+        let server = tonic::transport::Server::builder().add_service(AuthorizationServer::new(Floor));
+        if let Some(path) = listen.strip_prefix("unix:") {
+            let listener = UnixListener::bind(path)?;
+            say(listen)?;
+            return Ok(server.serve_with_incoming(UnixListenerStream::new(listener)).await?);
+        }
+        let listener = TcpListener::bind(listen).await?;
+        say(&listener.local_addr()?.to_string())?;
         // As Tollgate does it: answers are small.
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-        let server = tonic::transport::Server::builder().add_service(AuthorizationServer::new(Floor));
+        let [server_folder, client_authority] = tls else {
+            return Ok(server.serve_with_incoming(incoming).await?);
+        };
+        let acceptor = tls::acceptor(server_folder, client_authority)?;
+        let incoming = incoming.then(move |stream| tls::secure(acceptor.clone(), stream));
         Ok(server.serve_with_incoming(incoming).await?)
     })
+}
+
+fn say(address: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "listening on {address}")
 }

@@ -3,7 +3,6 @@
 //! A stock gRPC client takes more time for a call than a server does, and would be what is measured. This one takes less:
 //! it sends bytes that are already encoded. It shares neither core nor process with the server.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,14 +10,13 @@ use anyhow::Context as _;
 use bytes::{Bytes, BytesMut};
 use h2::client::SendRequest;
 use hdrhistogram::Histogram;
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsConnector;
+use tollgate::demo::service::Address;
 
-use crate::answer::{Answer, Expected};
-use crate::request::HOST;
+use crate::answer::{Answer, Compare};
+use crate::parties::Tls;
 
 mod closed;
 mod paced;
@@ -28,12 +26,12 @@ pub(crate) use paced::pace;
 
 /// One side of the measurement: where, what, and what must come back.
 pub(crate) struct Target {
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
     /// None: plain text.
-    pub(crate) tls: Option<TlsConnector>,
+    pub(crate) tls: Option<Tls>,
     pub(crate) head: http::Request<()>,
     pub(crate) body: Option<Bytes>,
-    pub(crate) expected: Expected,
+    pub(crate) expected: Compare,
 }
 
 /// Open connections to one target. They close when this is dropped.
@@ -80,12 +78,18 @@ impl Target {
     }
 
     async fn open(&self, drivers: &mut JoinSet<()>) -> anyhow::Result<SendRequest<Bytes>> {
-        let stream =
-            TcpStream::connect(self.address).await.with_context(|| format!("no connection to {}", self.address))?;
+        let lost = || format!("no connection to {}", self.address);
+        let address = match &self.address {
+            Address::Unix(path) => {
+                return shake_hands(UnixStream::connect(path).await.with_context(lost)?, drivers).await;
+            }
+            Address::Tcp(address) => address,
+        };
+        let stream = TcpStream::connect(address).await.with_context(lost)?;
         stream.set_nodelay(true)?;
         match &self.tls {
             None => shake_hands(stream, drivers).await,
-            Some(tls) => shake_hands(tls.connect(ServerName::try_from(HOST)?, stream).await?, drivers).await,
+            Some((tls, name)) => shake_hands(tls.connect(name.clone(), stream).await?, drivers).await,
         }
     }
 
@@ -124,6 +128,13 @@ impl Connections {
     fn sender(&self, number: usize) -> Option<SendRequest<Bytes>> {
         self.senders.get(number % self.senders.len().max(1)).cloned()
     }
+
+    /// Asks once, and says where the answer differs from what it must be.
+    pub(crate) async fn once(&self) -> Result<(), String> {
+        let sender = self.sender(0).ok_or("there is no connection")?;
+        let answer = self.target.exchange(sender).await.map_err(|error| error.to_string())?;
+        (self.target.expected)(&answer)
+    }
 }
 
 impl Sample {
@@ -143,9 +154,9 @@ impl Sample {
     }
 
     /// Notes an answer that just came.
-    fn note(&mut self, since: Instant, expected: Expected, answer: Result<Answer, h2::Error>) {
+    fn note(&mut self, since: Instant, expected: Compare, answer: Result<Answer, h2::Error>) {
         self.latency.saturating_record(nanos(since.elapsed()));
-        let compared = answer.map_err(|error| error.to_string()).and_then(|answer| expected.compare(&answer));
+        let compared = answer.map_err(|error| error.to_string()).and_then(|answer| expected(&answer));
         if let Err(difference) = compared {
             self.wrong += 1;
             self.first_wrong.get_or_insert(difference);

@@ -6,21 +6,19 @@
 //! server of its own.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Context as _;
-use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
-use tokio_rustls::TlsConnector;
-use tollgate::demo::envoy::{Envoy, ExtAuthz, HeaderForm, Listener, Options, PeerCertificate, Tls, bootstrap, locate};
-use tollgate::demo::pki::{Authority, Credentials};
+use tollgate::demo::envoy::{self, Envoy, ExtAuthz, HeaderForm, Listener, Options, PeerCertificate, bootstrap, locate};
+use tollgate::demo::pki::CredentialFiles;
 use tollgate::demo::service::Address;
 
 use crate::args::{Form, Settings};
+use crate::cell::Transport;
 use crate::machine::Machine;
-use crate::request::{DESK, HOST, NAMESPACE, claims};
+use crate::parties::{AUTHORIZER, Parties, Tls};
+use crate::request::{NAMESPACE, claims};
 use crate::subject::Subject;
 
 /// The port that asks nobody.
@@ -29,33 +27,24 @@ pub(crate) const NOBODY: &str = "nobody";
 /// Envoy, and who may ask it.
 pub(crate) struct Proxy {
     pub(crate) envoy: Envoy,
-    pub(crate) tls: TlsConnector,
+    pub(crate) tls: Tls,
 }
 
 impl Proxy {
     pub(crate) async fn start(
         binary: &Path,
         settings: &Settings,
-        subjects: &[Subject],
+        subjects: &[&Subject],
+        parties: &Parties,
         folder: &Path,
         machine: &Machine,
     ) -> anyhow::Result<Self> {
-        let authority = Authority::try_new()?;
-        let server = authority.server(&[HOST])?.write(folder, "envoy")?;
-        let client_authority = folder.join("ca.pem");
-        tollgate::demo::files::write(&client_authority, authority.pem())?;
-        let tls = Tls {
-            certificate: server.certificate,
-            key: server.key,
-            client_authority,
-            client_certificate: PeerCertificate::Required,
-        };
         let config = folder.join("envoy.json");
-        let bootstrap = serde_json::to_string_pretty(&render(settings, subjects, &tls)?)?;
+        let bootstrap = serde_json::to_string_pretty(&render(settings, subjects, parties)?)?;
         tollgate::demo::files::write(&config, bootstrap)?;
         let envoy = Envoy::start_with(&locate(binary)?, &config, 1, folder).await?;
         machine.pin_server(envoy.pid())?;
-        Ok(Self { envoy, tls: connector(&authority, &authority.workload(DESK)?)? })
+        Ok(Self { envoy, tls: parties.to_envoy()? })
     }
 
     /// How many times Envoy was told on each port that a request may pass.
@@ -64,32 +53,63 @@ impl Proxy {
     }
 }
 
-fn render(settings: &Settings, subjects: &[Subject], tls: &Tls) -> anyhow::Result<Value> {
-    let nobody = Listener { tls: Some(tls.clone()), ext_authz: None, ..Listener::new(NOBODY) };
+fn render(settings: &Settings, subjects: &[&Subject], parties: &Parties) -> anyhow::Result<Value> {
+    let CredentialFiles { certificate, key } = parties.envoy.clone();
+    let client_authority = parties.authority_file.clone();
+    let tls = envoy::Tls { certificate, key, client_authority, client_certificate: PeerCertificate::Required };
+    let nobody = Listener { tls: Some(tls), ext_authz: None, ..Listener::new(NOBODY) };
     let asking = subjects.iter().map(|subject| Listener {
-        ext_authz: Some(check(settings.headers, subject.name)),
-        name: subject.name.to_owned(),
+        ext_authz: Some(check(settings.headers, &subject.at_envoy())),
+        name: subject.at_envoy(),
         ..nobody.clone()
     });
-    let options = |listeners, tollgate: SocketAddr| Options {
+    let options = |listeners, tollgate: &Address| Options {
         listeners,
-        tollgate: Address::Tcp(tollgate),
-        upstream: tollgate,
+        tollgate: tollgate.clone(),
+        // Never asked: Envoy answers by itself.
+        upstream: ([127, 0, 0, 1], 1).into(),
         concurrency: 1,
     };
-    let first = subjects.first().context("nobody is measured")?;
-    let mut all = bootstrap::render(&options(asking.chain([nobody.clone()]).collect(), first.address));
+    let first = subjects.first().context("nobody is measured behind Envoy")?;
+    let mut all = bootstrap::render(&options(asking.chain([nobody.clone()]).collect(), first.address()));
     let clusters = subjects.iter().map(|subject| {
-        let mut rendered = bootstrap::render(&options(Vec::new(), subject.address));
+        let mut rendered = bootstrap::render(&options(Vec::new(), subject.address()));
         let mut cluster = take(&mut rendered, "/static_resources/clusters/0")?;
-        *part(&mut cluster, "/name")? = json!(subject.name);
-        *part(&mut cluster, "/load_assignment/cluster_name")? = json!(subject.name);
+        *part(&mut cluster, "/name")? = json!(subject.at_envoy());
+        *part(&mut cluster, "/load_assignment/cluster_name")? = json!(subject.at_envoy());
+        if subject.transport == Transport::Mtls {
+            let cluster = cluster.as_object_mut().context("no cluster")?;
+            cluster.insert("transport_socket".to_owned(), upstream_tls(parties));
+        }
         Ok(cluster)
     });
     *part(&mut all, "/static_resources/clusters")? = clusters.collect::<anyhow::Result<_>>()?;
     let listeners = part(&mut all, "/static_resources/listeners")?.as_array_mut().context("no listeners")?;
     listeners.iter_mut().try_for_each(change)?;
     Ok(all)
+}
+
+/// Envoy shows its certificate, and looks at that of whom it asks.
+fn upstream_tls(parties: &Parties) -> Value {
+    let file = |path: &Path| json!({ "filename": path.display().to_string() });
+    json!({
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            "sni": AUTHORIZER,
+            "common_tls_context": {
+                "alpn_protocols": ["h2"],
+                "tls_certificates": [{
+                    "certificate_chain": file(&parties.edge.certificate),
+                    "private_key": file(&parties.edge.key),
+                }],
+                "validation_context": {
+                    "trusted_ca": file(&parties.authority_file),
+                    "match_typed_subject_alt_names": [{ "san_type": "DNS", "matcher": { "exact": AUTHORIZER } }],
+                },
+            },
+        },
+    })
 }
 
 /// The filter as shipped, asking a server of its own.
@@ -128,16 +148,4 @@ fn part<'a>(of: &'a mut Value, pointer: &str) -> anyhow::Result<&'a mut Value> {
 
 fn take(of: &mut Value, pointer: &str) -> anyhow::Result<Value> {
     part(of, pointer).map(Value::take)
-}
-
-fn connector(authority: &Authority, credentials: &Credentials) -> anyhow::Result<TlsConnector> {
-    let mut roots = RootCertStore::empty();
-    roots.add(authority.certificate().clone())?;
-    // Named, since a process with two crypto libraries in its tree has no default one.
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let certificates = vec![credentials.certificate().clone()];
-    let mut config = config.with_root_certificates(roots).with_client_auth_cert(certificates, credentials.key())?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(TlsConnector::from(Arc::new(config)))
 }

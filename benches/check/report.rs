@@ -2,22 +2,24 @@
 //!
 //! The tables show medians; `×` is the median of the ratios to the floor within each round. Doubts are said below them.
 
-use std::fs;
+use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::Context as _;
 use serde_json::json;
 
 use crate::args::Settings;
 use crate::machine::{self, Machine, Memory};
+use crate::request;
 use crate::rounds::Bench;
 use crate::subject::{Records, Subject};
 
 mod doubts;
 mod tables;
 
-use tables::{percent, show, whole};
+pub(crate) use tables::{show, table, whole};
+
+use tables::percent;
 
 /// What a subject came to, apart from its answers.
 pub(crate) struct Ended {
@@ -43,19 +45,22 @@ pub(crate) fn print(
     ended: &[Ended],
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    introduce(settings, machine, bench, out)?;
+    introduce(settings, machine, out)?;
     for cell in bench.all.cells() {
         let (title, table) = tables::cell(bench, cell);
         show(&title, table, out)?;
     }
     show("Memory, start, records", tables::processes(bench, ended), out)?;
+    for left_out in &bench.left_out {
+        writeln!(out, "not measured: {left_out}")?;
+    }
     for doubt in doubts::all(&bench.all, machine, ended) {
         writeln!(out, "note: {doubt}")?;
     }
     Ok(())
 }
 
-fn introduce(settings: &Settings, machine: &Machine, bench: &Bench, out: &mut impl Write) -> anyhow::Result<()> {
+fn introduce(settings: &Settings, machine: &Machine, out: &mut impl Write) -> anyhow::Result<()> {
     let Settings { rounds, seconds, connections, in_flight_each, workers, headers, .. } = settings;
     writeln!(out, "{}, {} processors, Linux {}", machine.processor, machine.processors, machine.kernel)?;
     writeln!(out, "load averages before: {}; after: {}", machine.load_before, machine::load()?)?;
@@ -67,23 +72,31 @@ fn introduce(settings: &Settings, machine: &Machine, bench: &Bench, out: &mut im
         }
         None => writeln!(out, "nothing is pinned: there is no taskset, or only one core")?,
     }
-    writeln!(out, "medians of {rounds} interleaved rounds of {seconds} s for each cell; {workers} worker thread")?;
-    writeln!(out, "{connections} connections; saturated: {in_flight_each} requests under way on each")?;
+    writeln!(out, "medians of {rounds} interleaved rounds of {seconds} s for each cell, half of it in a closed loop")?;
     writeln!(
         out,
-        "a check has {} bytes, headers {headers:?}; order.read, recorded without waiting",
-        bench.check_bytes
+        "{workers} worker thread; {connections} connections; closed loop: {in_flight_each} requests on each"
     )?;
+    for (what, bytes) in request::sizes(*headers) {
+        writeln!(out, "a check {what} has {bytes} bytes, headers {headers:?}")?;
+    }
     Ok(())
 }
 
-/// Writes everything that was measured, and says where.
-pub(crate) fn write(settings: &Settings, machine: &Machine, bench: &Bench, ended: &[Ended]) -> anyhow::Result<PathBuf> {
+/// Writes everything that was measured.
+pub(crate) fn write(
+    settings: &Settings,
+    machine: &Machine,
+    bench: &Bench,
+    ended: &[Ended],
+    path: &Path,
+) -> anyhow::Result<()> {
     let subjects = bench.subjects.iter().zip(ended).map(|(subject, ended)| {
         let ready: Vec<f64> = subject.ready.iter().map(|time| time.as_secs_f64() * 1e3).collect();
         json!({
             "name": subject.name,
-            "actions": subject.actions,
+            "title": subject.contender.title(),
+            "transport": subject.transport,
             "ready_ms": ready,
             "memory_when_ready": subject.memory_at_start,
             "memory_after": ended.memory,
@@ -94,12 +107,11 @@ pub(crate) fn write(settings: &Settings, machine: &Machine, bench: &Bench, ended
         "machine": machine,
         "load_after": machine::load()?,
         "settings": settings,
-        "check_bytes": bench.check_bytes,
+        "check_bytes": request::sizes(settings.headers).into_iter().collect::<BTreeMap<_, _>>(),
         "subjects": subjects.collect::<Vec<_>>(),
+        "not_measured": bench.left_out,
+        "through_envoy": tables::ratios(bench),
         "measured": bench.all,
     });
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().context("cargo has no target folder")?;
-    let path = target.join("bench/check.json");
-    fs::write(&path, format!("{all:#}\n")).with_context(|| format!("can't write `{}`", path.display()))?;
-    Ok(path)
+    tollgate::demo::files::write(path, format!("{all:#}\n"))
 }

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bytes::Bytes;
 
-use crate::answer::Expected;
 use crate::args::Settings;
-use crate::bundle;
-use crate::figures::{All, Cell, Figures, Load, Spent, Way};
+use crate::cell::{Cell, Load, Way};
+use crate::figures::{All, Figures, Spent};
 use crate::load::{Connections, Sample, Target, pace, saturate};
 use crate::machine::{Machine, cpu_time};
+use crate::parties::Parties;
+use crate::plan::Plan;
 use crate::proxy::{NOBODY, Proxy};
 use crate::request;
 use crate::subject::Subject;
@@ -25,41 +25,58 @@ use crate::subject::Subject;
 pub(crate) struct Bench {
     pub(crate) subjects: Vec<Subject>,
     pub(crate) all: All,
-    pub(crate) check_bytes: usize,
+    /// What was not measured, and why.
+    pub(crate) left_out: Vec<String>,
+    plan: Plan,
+    parties: Parties,
     proxy: Option<Proxy>,
-    body: Bytes,
     /// How many answers came through each of Envoy's ports.
-    answers_by_port: BTreeMap<&'static str, u64>,
+    answers_by_port: BTreeMap<String, u64>,
 }
 
+/// A server that is asked for more than this share of what it can take is not measured at a rate: its queue is.
+const MOST_OF_WHAT_IT_CAN: f64 = 0.9;
+
 impl Bench {
-    pub(crate) async fn set_up(settings: &Settings, machine: &Machine, folder: &Path) -> anyhow::Result<Self> {
-        say("starting the floor, and tollgate twice")?;
-        let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
-        let floor = Subject::floor(folder, settings.workers, machine).await?;
-        let shipped = Subject::tollgate("tollgate", &policies, folder, settings.workers, machine).await?;
-        let many = folder.join("policies-10k");
-        bundle::write(&policies, shipped.actions.unwrap_or_default(), &many)?;
-        let many = Subject::tollgate("tollgate-10k", &many, folder, settings.workers, machine).await?;
-        anyhow::ensure!(many.actions == Some(bundle::ACTIONS), "it has {:?} actions", many.actions);
-        let subjects = vec![floor, shipped, many];
-        let mut proxy = None;
-        if let Some(binary) = &settings.envoy {
-            say("starting envoy")?;
-            proxy = Some(Proxy::start(binary, settings, &subjects, folder, machine).await?);
+    pub(crate) async fn set_up(
+        settings: &Settings,
+        plan: Plan,
+        machine: &Machine,
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
+        let parties = Parties::try_new(folder)?;
+        let mut subjects = Vec::new();
+        for (contender, transports) in plan.processes() {
+            say(&format!("starting {}", contender.title()))?;
+            contender.prepare(folder)?;
+            for transport in transports {
+                subjects.push(Subject::start(&contender, transport, folder, &parties, settings, machine).await?);
+            }
         }
-        let body = request::check_body(settings.headers);
-        let (check_bytes, answers_by_port) = (body.len() - 5, BTreeMap::new());
-        Ok(Self { subjects, all: All::default(), check_bytes, proxy, body, answers_by_port })
+        let mut proxy = None;
+        let behind: Vec<&Subject> =
+            subjects.iter().filter(|one| plan.is_behind_envoy(&one.name, one.transport)).collect();
+        if let (Some(binary), false) = (&settings.envoy, behind.is_empty()) {
+            say("starting Envoy")?;
+            proxy = Some(Proxy::start(binary, settings, &behind, &parties, folder, machine).await?);
+        }
+        let (all, left_out, answers_by_port) = (All::default(), Vec::new(), BTreeMap::new());
+        Ok(Self { subjects, all, left_out, plan, parties, proxy, answers_by_port })
     }
 
     pub(crate) async fn run(&mut self, settings: &Settings) -> anyhow::Result<()> {
-        let cells = cells(settings);
+        let cells = self.plan.cells();
         for round in 0..settings.rounds {
             for (number, cell) in cells.iter().enumerate() {
                 say(&format!("round {} of {}, cell {} of {}", round + 1, settings.rounds, number + 1, cells.len()))?;
                 for who in self.order(*cell, round) {
-                    let name = who.and_then(|who| self.subjects.get(who)).map_or(NOBODY, |subject| subject.name);
+                    let name = self.name(who).to_owned();
+                    if let Some(most) = self.is_too_much(*cell, &name) {
+                        if round == 0 {
+                            self.left_out.push(format!("{cell}: {name} takes at most {most:.0} a second"));
+                        }
+                        continue;
+                    }
                     let measured = self.measure(settings, round, *cell, who).await;
                     let figures = measured.with_context(|| format!("{cell}: {name}, round {}", round + 1))?;
                     self.all.0.push(figures);
@@ -71,13 +88,24 @@ impl Bench {
 
     /// Who is measured in which order: another one begins in each round. None: nobody is asked.
     fn order(&self, cell: Cell, round: usize) -> Vec<Option<usize>> {
-        let mut order: Vec<_> = (0..self.subjects.len()).map(Some).collect();
-        if cell.way == Way::Envoy {
-            order.insert(0, None);
-        }
-        let first = round % order.len();
+        let subjects = self.subjects.iter().enumerate();
+        let subjects = subjects.filter(|(_, one)| one.transport == cell.transport && self.plan.has(cell, &one.name));
+        let nobody = (cell.way == Way::Envoy).then_some(None);
+        let mut order: Vec<_> = nobody.into_iter().chain(subjects.map(|(index, _)| Some(index))).collect();
+        let first = round % order.len().max(1);
         order.rotate_left(first);
         order
+    }
+
+    fn name(&self, who: Option<usize>) -> &str {
+        who.and_then(|who| self.subjects.get(who)).map_or(NOBODY, |subject| &subject.name)
+    }
+
+    /// What it could take where it was asked for as many as it can, if that is less than the cell asks for.
+    fn is_too_much(&self, cell: Cell, name: &str) -> Option<f64> {
+        let Load::Rate(rate) = cell.load else { return None };
+        let most = self.all.median(Cell { load: Load::Closed, ..cell }, name, |figures| figures.per_second);
+        (most * MOST_OF_WHAT_IT_CAN < f64::from(rate)).then_some(most)
     }
 
     async fn measure(
@@ -87,28 +115,29 @@ impl Bench {
         cell: Cell,
         who: Option<usize>,
     ) -> anyhow::Result<Figures> {
-        let target = Arc::new(self.target(cell.way, who)?);
+        let target = Arc::new(self.target(settings, cell, who)?);
         let subject = who.and_then(|who| self.subjects.get(who));
-        let name = subject.map_or(NOBODY, |subject| subject.name);
+        let (name, port) = subject
+            .map_or((NOBODY.to_owned(), NOBODY.to_owned()), |subject| (subject.name.clone(), subject.at_envoy()));
         let pid = subject.map(Subject::pid);
         subject.map_or(Ok(()), Subject::wake)?;
         let connections = target.connect(settings.connections).await?;
-        let warm_up = run(&connections, settings, cell.load, settings.warm_up()).await?;
+        let warm_up = run(&connections, settings, cell.load, settings.warm_up(cell.load)).await?;
         let before = self.spent(pid)?;
-        let sample = run(&connections, settings, cell.load, settings.time()).await?;
+        let sample = run(&connections, settings, cell.load, settings.time(cell.load)).await?;
         let after = self.spent(pid)?;
         drop(connections);
         if let Some(subject) = who.and_then(|who| self.subjects.get_mut(who)) {
             subject.rest()?;
         }
         if cell.way == Way::Envoy {
-            *self.answers_by_port.entry(name).or_default() += warm_up.latency.len() + sample.latency.len();
+            *self.answers_by_port.entry(port).or_default() += warm_up.latency.len() + sample.latency.len();
         }
         let spent = Spent {
             subject: after.subject.saturating_sub(before.subject),
             envoy: if cell.way == Way::Envoy { after.envoy.saturating_sub(before.envoy) } else { Duration::ZERO },
         };
-        Ok(Figures::new(round, cell, name, &sample, spent))
+        Ok(Figures::new(round, cell, &name, &sample, spent))
     }
 
     fn spent(&self, pid: Option<u32>) -> anyhow::Result<Spent> {
@@ -116,54 +145,38 @@ impl Bench {
         Ok(Spent { subject: of(pid)?, envoy: of(self.proxy.as_ref().map(|proxy| proxy.envoy.pid()))? })
     }
 
-    fn target(&self, way: Way, who: Option<usize>) -> anyhow::Result<Target> {
+    fn target(&self, settings: &Settings, cell: Cell, who: Option<usize>) -> anyhow::Result<Target> {
         let subject = who.and_then(|who| self.subjects.get(who));
-        let is_judged = subject.is_some_and(|subject| subject.actions.is_some());
-        if way == Way::Grpc {
-            let address = subject.context("nobody to ask")?.address;
-            let expected = if is_judged { Expected::Judged } else { Expected::Allowed };
-            let head = request::check_head(address)?;
-            return Ok(Target { address, tls: None, head, body: Some(self.body.clone()), expected });
+        if cell.way == Way::Direct {
+            let subject = subject.context("nobody to ask")?;
+            return subject.target(subject.contender.question(settings.headers, cell.body), &self.parties);
         }
-        let proxy = self.proxy.as_ref().context("there is no envoy")?;
-        Ok(Target {
-            address: proxy.envoy.address(subject.map_or(NOBODY, |subject| subject.name))?,
-            tls: Some(proxy.tls.clone()),
-            head: request::through_envoy()?,
-            body: None,
-            expected: if is_judged { Expected::PassedWithReceipt } else { Expected::Passed },
-        })
+        let proxy = self.proxy.as_ref().context("there is no Envoy")?;
+        let (port, expected) = match subject {
+            None => (NOBODY.to_owned(), crate::answer::passed as crate::answer::Compare),
+            Some(subject) => (subject.at_envoy(), subject.contender.behind_envoy().context("Envoy cannot ask it")?),
+        };
+        let (head, body) = request::through_envoy(cell.body)?;
+        let address = tollgate::demo::service::Address::Tcp(proxy.envoy.address(&port)?);
+        Ok(Target { address, tls: Some(proxy.tls.clone()), head, body, expected })
     }
 
     /// What came through Envoy was asked for: by Envoy's own counters.
     async fn compare_counts(&self) -> anyhow::Result<()> {
         let Some(proxy) = &self.proxy else { return Ok(()) };
         let counted = proxy.allowed().await?;
-        for subject in &self.subjects {
-            let answers = self.answers_by_port.get(subject.name).copied().unwrap_or_default();
-            let allowed = counted.iter().filter(|(name, _)| name.contains(&format!(".{}.", subject.name)));
+        for (port, answers) in self.answers_by_port.iter().filter(|(port, _)| *port != NOBODY) {
+            let allowed = counted.iter().filter(|(name, _)| name.contains(&format!(".{port}.")));
             let allowed: u64 = allowed.map(|(_, count)| count).sum();
-            anyhow::ensure!(allowed == answers, "{}: {answers} passed, envoy counted {allowed}", subject.name);
+            anyhow::ensure!(allowed == *answers, "{port}: {answers} passed, Envoy counted {allowed}");
         }
         Ok(())
     }
 }
 
-fn cells(settings: &Settings) -> Vec<Cell> {
-    let way = |way, rates: &[u32]| {
-        let loads = [Load::Saturated].into_iter().chain(rates.iter().copied().map(Load::Rate));
-        loads.map(|load| Cell { way, load }).collect::<Vec<_>>()
-    };
-    let mut cells = way(Way::Grpc, &settings.rates);
-    if settings.envoy.is_some() {
-        cells.extend(way(Way::Envoy, &settings.envoy_rates));
-    }
-    cells
-}
-
 async fn run(connections: &Connections, settings: &Settings, load: Load, time: Duration) -> anyhow::Result<Sample> {
     let sample = match load {
-        Load::Saturated => saturate(connections, settings.in_flight_each, time).await?,
+        Load::Closed => saturate(connections, settings.in_flight_each, time).await?,
         Load::Rate(rate) => pace(connections, rate, time).await?,
     };
     if let Some(first) = &sample.first_wrong {
@@ -173,6 +186,6 @@ async fn run(connections: &Connections, settings: &Settings, load: Load, time: D
 }
 
 /// Says how far it is.
-fn say(what: &str) -> io::Result<()> {
+pub(crate) fn say(what: &str) -> io::Result<()> {
     writeln!(io::stderr(), "check: {what}")
 }

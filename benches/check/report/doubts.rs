@@ -1,8 +1,9 @@
 //! What must be known before a figure is believed.
 
 use super::Ended;
-use super::tables::{percent, shown, whole};
-use crate::figures::{All, Cell, Load, count};
+use super::tables::{percent, whole};
+use crate::cell::{Cell, Load};
+use crate::figures::{All, count};
 use crate::machine::Machine;
 
 /// A hundredth of the time is what p99 is about.
@@ -22,7 +23,7 @@ pub(super) fn all(all: &All, machine: &Machine, ended: &[Ended]) -> Vec<String> 
     for cell in all.cells() {
         doubts.extend(late(all, cell));
         let unlike = subjects(all, cell).into_iter().filter_map(|name| Some((name, doubt(all, cell, name)?)));
-        doubts.extend(unlike.map(|(name, doubt)| format!("{cell}: {}: {doubt}", shown(name))));
+        doubts.extend(unlike.map(|(name, doubt)| format!("{cell}: {name}: {doubt}")));
     }
     let lost: u64 = ended.iter().filter_map(|one| one.records).map(|records| records.lost).sum();
     if lost > 0 {
@@ -31,8 +32,8 @@ pub(super) fn all(all: &All, machine: &Machine, ended: &[Ended]) -> Vec<String> 
     doubts
 }
 
-fn subjects(all: &All, cell: Cell) -> Vec<&'static str> {
-    let mut names: Vec<_> = all.0.iter().filter(|one| one.cell == cell).map(|one| one.subject).collect();
+fn subjects(all: &All, cell: Cell) -> Vec<&str> {
+    let mut names: Vec<_> = all.0.iter().filter(|one| one.cell == cell).map(|one| one.subject.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -41,7 +42,7 @@ fn subjects(all: &All, cell: Cell) -> Vec<&'static str> {
 fn doubt(all: &All, cell: Cell, name: &str) -> Option<&'static str> {
     let figure = |figure| all.median(cell, name, figure);
     match cell.load {
-        Load::Saturated if figure(|f| f.servers_busy) < 0.9 => {
+        Load::Closed if figure(|f| f.servers_busy) < 0.9 => {
             Some("the servers' core was not full: believe the CPU time, not the answers")
         }
         Load::Rate(rate) if figure(|f| f.per_second) < 0.99 * f64::from(rate) => Some("the rate was not reached"),
@@ -54,6 +55,6 @@ fn doubt(all: &All, cell: Cell, name: &str) -> Option<&'static str> {
 fn late(all: &All, cell: Cell) -> Option<String> {
     let lags = subjects(all, cell).into_iter().map(|name| all.median(cell, name, |f| f.lag_p99_us));
     let lag = lags.fold(0.0, f64::max);
-    let is_late = cell.load != Load::Saturated && lag > MOST_LAG_US;
+    let is_late = cell.load != Load::Closed && lag > MOST_LAG_US;
     is_late.then(|| format!("{cell}: the generator was late itself: one in a hundred by {} µs or more", whole(lag)))
 }
