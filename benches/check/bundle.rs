@@ -44,16 +44,28 @@ user:
 purpose: { header: tollgate-purpose }
 "#;
 
+/// What the generated actions are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// As those that are measured.
+    Alike,
+    /// A route and a grant: for whom thousands of conditions take too long to load.
+    Plain,
+}
+
 /// Writes a bundle of this many actions to an empty folder.
-pub(crate) fn write(actions: usize, folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn write(actions: usize, beside: Beside, folder: &Path) -> anyhow::Result<()> {
     let (mut services, mut contracts) = (GROUND.to_owned(), String::new());
     measured(&mut services, &mut contracts)?;
     let generated: Vec<usize> = (MEASURED..actions).collect();
     for (number, actions) in generated.chunks(ACTIONS_OF_A_SERVICE).enumerate() {
-        service(&mut services, number, actions)?;
+        service(&mut services, number, actions, beside)?;
+        contract(&mut contracts, &format!("desk-{number}"), DESK, number, actions, beside)?;
+        if beside == Beside::Plain {
+            continue;
+        }
         let team = format!("spiffe://cluster.local/ns/team-{number}/sa/app");
-        contract(&mut contracts, &format!("team-{number}"), &team, number, actions)?;
-        contract(&mut contracts, &format!("desk-{number}"), DESK, number, actions)?;
+        contract(&mut contracts, &format!("team-{number}"), &team, number, actions, beside)?;
     }
     std::fs::create_dir_all(folder).with_context(|| format!("can't create `{}`", folder.display()))?;
     for (name, text) in [("services.yaml", services), ("contracts.yaml", contracts)] {
@@ -81,26 +93,42 @@ fn measured(services: &mut String, contracts: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-fn service(to: &mut String, number: usize, actions: &[usize]) -> std::fmt::Result {
+fn service(to: &mut String, number: usize, actions: &[usize], beside: Beside) -> std::fmt::Result {
     begin(to, "Service", &format!("area-{number}"))?;
     writeln!(to, "hosts: [{HOST}]\nactions:")?;
     for action in actions {
         let tier = TIERS.get(action % TIERS.len()).unwrap_or(&"open");
-        let route = format!("GET /v1/area-{number}/kind-{action}/{{id}}");
+        let route = format!("http: \"GET /v1/area-{number}/kind-{action}/{{id}}\"");
+        writeln!(to, "  {}:\n    tier: {tier}", name(number, *action))?;
+        if beside == Beside::Plain {
+            writeln!(to, "    routes: [{{ {route} }}]")?;
+            continue;
+        }
+        writeln!(to, "    {INPUTS}\n    {REMOVED}")?;
         let at = "at: { amount: \"query:amount\", amount.currency: \"query:currency\" }";
-        writeln!(to, "  {}:\n    tier: {tier}\n    {INPUTS}\n    {REMOVED}", name(number, *action))?;
-        writeln!(to, "    routes: [{{ http: \"{route}\", {at} }}]")?;
+        writeln!(to, "    routes: [{{ {route}, {at} }}]")?;
     }
     Ok(())
 }
 
-fn contract(to: &mut String, title: &str, workload: &str, number: usize, actions: &[usize]) -> std::fmt::Result {
+fn contract(
+    to: &mut String,
+    title: &str,
+    workload: &str,
+    number: usize,
+    actions: &[usize],
+    beside: Beside,
+) -> std::fmt::Result {
     begin(to, "Contract", title)?;
     who(to, workload)?;
     for action in actions {
+        let name = name(number, *action);
         let limit =
             if action.is_multiple_of(5) { format!("limit: {{ amount: {MOST}.00 EUR }}, ") } else { String::new() };
-        writeln!(to, "  {}: {{ {limit}when: \"{}\" }}", name(number, *action), condition())?;
+        match beside {
+            Beside::Plain => writeln!(to, "  {name}:")?,
+            Beside::Alike => writeln!(to, "  {name}: {{ {limit}when: \"{}\" }}", condition())?,
+        }
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::args::Settings;
+use crate::figures::median;
 use crate::machine::{self, Machine, Memory};
 use crate::request;
 use crate::rounds::Bench;
@@ -51,8 +52,9 @@ pub(crate) fn print(
         show(&title, table, out)?;
     }
     show("Memory, start, records", tables::processes(bench, ended), out)?;
-    for left_out in &bench.left_out {
-        writeln!(out, "not measured: {left_out}")?;
+    for (who, could) in &bench.left_out {
+        let (times, could) = (could.len(), whole(median(could.clone())));
+        writeln!(out, "not measured in {times} of {} rounds: {who}: it takes {could} a second", settings.rounds)?;
     }
     for doubt in doubts::all(&bench.all, machine, ended) {
         writeln!(out, "note: {doubt}")?;

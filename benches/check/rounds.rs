@@ -25,8 +25,8 @@ use crate::subject::Subject;
 pub(crate) struct Bench {
     pub(crate) subjects: Vec<Subject>,
     pub(crate) all: All,
-    /// What was not measured, and why.
-    pub(crate) left_out: Vec<String>,
+    /// Who was not measured at a rate, and what it could take instead, in each round in which it was so.
+    pub(crate) left_out: BTreeMap<String, Vec<f64>>,
     plan: Plan,
     parties: Parties,
     proxy: Option<Proxy>,
@@ -60,7 +60,7 @@ impl Bench {
             say("starting Envoy")?;
             proxy = Some(Proxy::start(binary, settings, &behind, &parties, folder, machine).await?);
         }
-        let (all, left_out, answers_by_port) = (All::default(), Vec::new(), BTreeMap::new());
+        let (all, left_out, answers_by_port) = (All::default(), BTreeMap::new(), BTreeMap::new());
         Ok(Self { subjects, all, left_out, plan, parties, proxy, answers_by_port })
     }
 
@@ -72,9 +72,7 @@ impl Bench {
                 for who in self.order(*cell, round) {
                     let name = self.name(who).to_owned();
                     if let Some(most) = self.is_too_much(*cell, &name) {
-                        if round == 0 {
-                            self.left_out.push(format!("{cell}: {name} takes at most {most:.0} a second"));
-                        }
+                        self.left_out.entry(format!("{cell}: {name}")).or_default().push(most);
                         continue;
                     }
                     let measured = self.measure(settings, round, *cell, who).await;

@@ -15,6 +15,9 @@
 )]
 
 mod answers;
+#[allow(dead_code, reason = "benchmarks name more of it")]
+#[path = "../../benches/check/bundle.rs"]
+mod bench_bundle;
 mod commands;
 mod corpus;
 #[allow(dead_code, reason = "each test looks at columns of its own")]

@@ -1,10 +1,12 @@
 //! Judging takes work in proportion to the length of a request: instructions are counted, not seconds.
 //!
 //! Callgrind counts what `gate::cases::explain` executes for requests of four lengths, each twice the one before. In linear
-//! work each step adds twice what the step before it added; in quadratic work, four times.
+//! work each step adds twice what the step before it added; in quadratic work, four times. In the same way it counts one
+//! request under few policies and under many.
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
@@ -13,6 +15,7 @@ use tollgate::bundle;
 use tollgate::gate::cases;
 use tollgate::yaml::SourceFile;
 
+use crate::bench_bundle::{self, Beside};
 use crate::corpus_cases;
 
 /// Requests of a kind, by their length.
@@ -240,22 +243,7 @@ fn judging_takes_work_in_proportion_to_the_length_of_a_request() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("policies.yaml"), policies).unwrap();
     fs::write(folder.path().join("work.yaml"), document(Some(&verdicts))).unwrap();
-    let out = folder.path().join("callgrind");
-    let judged = "tollgate::gate::cases::explain";
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--collect-atstart=no"])
-        .args([format!("--toggle-collect={judged}"), format!("--dump-after={judged}")])
-        .arg(format!("--callgrind-out-file={}", out.display()))
-        .arg(env!("CARGO_BIN_EXE_tollgate"))
-        .arg("test")
-        .arg(folder.path())
-        .output()
-        .expect("valgrind counts instructions: install it (Debian: `apt install valgrind`)");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains(" 0 failed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
-
-    let counts: Vec<u32> =
-        (1..=verdicts.len()).map(|number| instructions(&format!("{}.{number}", out.display()))).collect();
+    let counts = count(folder.path(), verdicts.len());
     let mut wrong = Vec::new();
     for (kind, counts) in KINDS.iter().zip(counts.chunks(4)) {
         let counts: Vec<f64> = counts.iter().map(|count| f64::from(*count)).collect();
@@ -272,6 +260,66 @@ fn judging_takes_work_in_proportion_to_the_length_of_a_request() {
         }
     }
     assert!(wrong.is_empty(), "more than linear:\n{}", wrong.join("\n"));
+}
+
+/// What the action that is judged may be one of, and how much more that may be.
+const MANY: usize = 10_000;
+const FEW: usize = 10;
+const MOST_MORE: f64 = 0.05;
+
+#[test]
+fn judging_takes_the_same_work_among_ten_actions_and_among_ten_thousand() {
+    let count = |actions: usize| {
+        let folder = TempDir::new().unwrap();
+        bench_bundle::write(actions, Beside::Plain, folder.path()).unwrap();
+        let claims = json!({ "sub": "agent-7", "roles": ["support-agent"], "tenant": "eu" });
+        let given = json!({ "workload": bench_bundle::DESK, "claims": claims });
+        let asks = |method: &str, path: &str, body| json!({ "method": method, "host": bench_bundle::HOST, "path": path, "body": body });
+        let quote = |amount: &str| {
+            asks("GET", &format!("/v1/orders/7/refund-quote?amount={amount}&currency=EUR"), serde_json::Value::Null)
+        };
+        let refund = asks("POST", "/v1/orders/7/refunds", json!({ "amount": 150, "currency": "EUR" }));
+        let cases = [
+            // The first case pays for what is made once.
+            ("it is warm", quote("150.00"), "allow"),
+            ("a condition and a limit hold", quote("150.00"), "allow"),
+            ("they do not", quote("201.00"), "deny"),
+            ("they are about a body", refund, "allow"),
+            ("no action at all", quote("150.00&x=1;2"), "deny"),
+        ];
+        let header = format!("apiVersion: {}\nkind: Test\nmetadata: {{ name: work }}\ncases:\n", bundle::API_VERSION);
+        let cases = cases.map(|(name, request, verdict)| {
+            json!({ "name": name, "given": given, "request": request, "expect": { "verdict": verdict } })
+        });
+        let cases: String = cases.iter().map(|case| format!("  - {case}\n")).collect();
+        fs::write(folder.path().join("cases.yaml"), header + &cases).unwrap();
+        count(folder.path(), 5)
+    };
+    let (few, many) = (count(FEW), count(MANY));
+    println!("among {FEW} actions {few:?}, among {MANY} {many:?}");
+    for (few, many) in few.into_iter().zip(many).skip(1) {
+        let more = f64::from(many) / f64::from(few) - 1.0;
+        assert!(more.abs() <= MOST_MORE, "{few} instructions among {FEW} actions, {many} among {MANY}: {more:+.3}");
+    }
+}
+
+/// How many instructions each case of a folder takes, all of which must pass.
+fn count(folder: &Path, cases: usize) -> Vec<u32> {
+    let dumps = TempDir::new().unwrap();
+    let out = dumps.path().join("callgrind");
+    let judged = "tollgate::gate::cases::explain";
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--collect-atstart=no"])
+        .args([format!("--toggle-collect={judged}"), format!("--dump-after={judged}")])
+        .arg(format!("--callgrind-out-file={}", out.display()))
+        .arg(env!("CARGO_BIN_EXE_tollgate"))
+        .arg("test")
+        .arg(folder)
+        .output()
+        .expect("valgrind counts instructions: install it (Debian: `apt install valgrind`)");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains(" 0 failed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    (1..=cases).map(|number| instructions(&format!("{}.{number}", out.display()))).collect()
 }
 
 /// The total of one dump.

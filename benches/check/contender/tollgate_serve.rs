@@ -12,9 +12,10 @@ use tollgate::demo::service::{Options, Tollgate};
 use super::{Contender, Question, Stage, Started, grouped, short};
 use crate::answer::{self, Compare};
 use crate::args::Form;
+use crate::bundle::{self, Beside};
 use crate::cell::{Body, Cell, Transport};
 use crate::parties::EDGE;
-use crate::{bundle, request};
+use crate::request;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tollgate");
 /// How often policies are looked at: as it comes, and where what is counted must be a check's alone.
@@ -45,7 +46,7 @@ impl Contender for TollgateServe {
     }
 
     fn prepare(&self, run: &Path) -> anyhow::Result<()> {
-        bundle::write(self.actions, &self.policies(run))
+        bundle::write(self.actions, Beside::Alike, &self.policies(run))
     }
 
     async fn start(&self, stage: &Stage<'_>) -> anyhow::Result<Started> {
