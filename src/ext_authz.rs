@@ -12,9 +12,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+pub use from_wire::told;
 use futures_util::FutureExt;
 use http::HeaderMap;
-pub use from_wire::told;
 pub use metrics::Metrics;
 pub use to_wire::{ErrorAnswer, statuses};
 use tonic::Status;
@@ -120,7 +120,7 @@ impl Parts {
             return Err(self.shed(Shed::Late));
         }
         // Reading is as untrusted as judging: it is contained in the same way.
-        let facts = std::panic::catch_unwind(AssertUnwindSafe(|| from_wire::told(asked).map(Facts::read)));
+        let facts = std::panic::catch_unwind(AssertUnwindSafe(|| told(asked).map(Facts::read)));
         let facts = facts.unwrap_or_else(|_| {
             self.metrics.count_panic();
             Err(Reason::Internal)

@@ -12,6 +12,7 @@ mod gather;
 mod incoming;
 mod listener;
 mod metrics;
+mod quiet;
 mod tls;
 mod turn;
 

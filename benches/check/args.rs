@@ -54,7 +54,7 @@ pub(crate) struct Args {
     /// The Cerbos binary; `make cerbos` fetches the pinned one
     #[arg(long, env = "TOLLGATE_CERBOS", value_name = "FILE", default_value = ".tools/cerbos")]
     cerbos: PathBuf,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, global = true)]
     bench: bool,
     #[command(subcommand)]
     pub(crate) role: Option<Role>,

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::exchange::{self, Gone};
 use super::frame::Frame;
 use super::gather::{Gathering, Outgoing, gather};
+use super::quiet::Quiet;
 use super::{Answer, Asked, Port, turn};
 
 /// Requests under way on one connection. Envoy opens another one when they are not enough.
@@ -102,6 +103,7 @@ struct Driver<S, A> {
     grace: Option<Pin<Box<Sleep>>>,
     alive: Option<(PingPong, Interval, Option<Instant>)>,
     read_empty: Instant,
+    quiet: Quiet,
 }
 
 impl<S, A> Driver<S, A>
@@ -121,15 +123,32 @@ where
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let alive = connection.ping_pong().map(|ping_pong| (ping_pong, pings, None));
         let read_empty = Instant::now();
-        Self { connection, port, waiting: FuturesUnordered::new(), end, grace: None, alive, read_empty }
+        Self {
+            connection,
+            port,
+            waiting: FuturesUnordered::new(),
+            end,
+            grace: None,
+            alive,
+            read_empty,
+            quiet: Quiet::new(),
+        }
     }
 
     async fn run(mut self, outgoing: &Outgoing<S>) -> Result<(), h2::Error> {
         poll_fn(|context| {
+            let waker = self.quiet.waker(context);
+            let context = &mut Context::from_waker(&waker);
+            let mut polled = self.poll(context);
+            // After all that was done quietly: what happened meanwhile is seen here.
+            let was_ending = self.grace.is_some();
             if self.is_over(context) {
                 return Poll::Ready(Ok(()));
             }
-            let polled = self.poll(context);
+            if self.grace.is_some() != was_ending && polled.is_pending() {
+                // It says so to the client.
+                polled = self.poll(context);
+            }
             match outgoing.poll_send(context) {
                 Poll::Ready(Err(_)) => Poll::Ready(Ok(())),
                 _ => polled,
@@ -171,7 +190,7 @@ where
             Ok(place) => place,
             Err(why) => {
                 // The client may be gone: then nobody waits for it.
-                let _ = exchange::send_status(respond, &self.port.answer.shed(why));
+                let _ = self.quiet.during(|| exchange::send_status(respond, &self.port.answer.shed(why)));
                 return;
             }
         };
@@ -193,7 +212,8 @@ where
                 Err(_) => tracing::error!("an answer panicked: that request is an error, the connection goes on"),
             }
         });
-        if exchange.as_mut().poll(context).is_ready() {
+        // The connection is polled again after this, and so is all that waits.
+        if self.quiet.during(|| exchange.as_mut().poll(context)).is_ready() {
             return;
         }
         self.waiting.push(match is_unary {

@@ -77,7 +77,18 @@ async fn a_span_joins_the_callers_trace_and_what_is_critical_is_always_sent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_is_not_there_is_not_felt() {
-    let gate = Gate::start_with(traced("http://127.0.0.1:1".into())).await;
+    not_felt("http://127.0.0.1:1".into()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_hangs_is_not_felt() {
+    // Connections come into being, and nobody ever takes or answers them.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    not_felt(format!("http://{}", listener.local_addr().unwrap())).await;
+}
+
+async fn not_felt(collector: String) {
+    let gate = Gate::start_with(traced(collector)).await;
     let began = std::time::Instant::now();
     for _ in 0..20 {
         assert_eq!(seen(&gate.check(&Ask::reset(0)).await), Seen::Allowed);
