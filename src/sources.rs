@@ -9,10 +9,10 @@ pub mod certificates;
 mod folder;
 mod metrics;
 
-use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -154,12 +154,10 @@ impl Watcher {
             return;
         }
         self.last_seen = Some(digest.clone());
-        // A bundle that makes the compiler panic is a bad bundle, and no end of looking.
         let names = files.iter().flatten().map(|file| file.name.clone()).collect();
-        match std::panic::catch_unwind(AssertUnwindSafe(|| load(files))) {
-            Ok(Ok(loaded)) => self.accept(loaded, names),
-            Ok(Err(problems)) => self.refuse(&digest, &problems),
-            Err(_) => self.refuse(&digest, &["compiling panicked".to_owned()]),
+        match compile(files) {
+            Ok(loaded) => self.accept(loaded, names),
+            Err(problems) => self.refuse(&digest, &problems),
         }
     }
 
@@ -197,9 +195,22 @@ fn unreadable(error: &ReadError) -> String {
 }
 
 /// Compiles what was seen, or says all that is wrong with it.
-fn load(files: Result<Vec<SourceFile>, ReadError>) -> Result<Loaded, Vec<String>> {
+///
+/// On a thread that ends here, since an allocator keeps for a thread what it worked with, and this one has nothing like it
+/// to do until somebody edits a policy.
+fn compile(files: Result<Vec<SourceFile>, ReadError>) -> Result<Loaded, Vec<String>> {
     let files = files.map_err(|error| vec![error.to_string()])?;
-    bundle::load_owned(files).map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    let load =
+        || bundle::load_owned(files).map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>());
+    thread::scope(|scope| {
+        let compiling = thread::Builder::new().name("compile".to_owned()).spawn_scoped(scope, load);
+        match compiling.map(thread::ScopedJoinHandle::join) {
+            Ok(Ok(loaded)) => loaded,
+            // A bundle that makes the compiler panic is a bad bundle, and no end of looking.
+            Ok(Err(_)) => Err(vec!["compiling panicked".to_owned()]),
+            Err(error) => Err(vec![format!("cannot start a thread to compile in: {error}")]),
+        }
+    })
 }
 
 /// What was seen at one look.

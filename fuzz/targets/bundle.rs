@@ -20,7 +20,7 @@ fuzz_target!(|text: &str| {
             for problem in problems.iter() {
                 assert!(!problem.message.is_empty());
                 if let Some(place) = &problem.place {
-                    assert!((1..=lines).contains(&place.line), "line {} of {lines}", place.line);
+                    assert!((1..=lines).contains(&place.line()), "line {} of {lines}", place.line());
                 }
                 let _ = problem.render(&annotate_snippets::Renderer::plain());
             }

@@ -111,7 +111,7 @@ impl Node {
         let literals = self.literals.iter().map(|literals| &literals.nodes);
         match first {
             Segment::Literal(text) => {
-                let same = literals.flat_map(|nodes| nodes.get(*text)).find_map(|node| node.overlap(rest, so_far));
+                let same = literals.filter_map(|nodes| nodes.get(*text)).find_map(|node| node.overlap(rest, so_far));
                 // The empty literal of a slash at the end meets no parameter.
                 same.or_else(|| {
                     param.filter(|_| !text.is_empty())?.overlap(rest, Compared { new_is_more_literal: true, ..so_far })

@@ -181,8 +181,17 @@ fn what_is_looked_at_has_the_digest_of_what_is_read() {
     let long = "# €uro\n".repeat(130_000);
     let broken = [&long.as_bytes()[..long.len() - 6], &[0xff], long.as_bytes()].concat();
     let cut = &long.as_bytes()[..3];
-    let contents: [&[u8]; 9] =
-        [b"", b"a", GOOD.as_bytes(), &long.as_bytes()[1..], long.as_bytes(), &broken, cut, &[0xe2], &[b'a'; 65_536]];
+    let contents: [&[u8]; 9] = [
+        b"",
+        b"a",
+        GOOD.as_bytes(),
+        &long.as_bytes()[1..],
+        long.as_bytes(),
+        &broken,
+        cut,
+        &[0xe2],
+        &vec![b'a'; 65_536],
+    ];
     for content in contents {
         fs::write(&file, content).unwrap();
         let read = read(folder.path()).map(|files| bundle::digest(&files)).map_err(|error| error.to_string());
@@ -250,7 +259,7 @@ fn the_watcher_stops_when_it_is_told_to() {
     let folder = TempDir::new().unwrap();
     let (_, watcher) = watcher(folder.path());
     let (stop, stopped) = std::sync::mpsc::channel();
-    let thread = std::thread::spawn(move || watcher.run(&stopped));
+    let thread = thread::spawn(move || watcher.run(&stopped));
     drop(stop);
     thread.join().unwrap();
 }

@@ -1,10 +1,12 @@
 //! What a bundle holds, and what loading takes: bytes are counted, since what is resident depends on the machine.
 
 use std::fmt::Write as _;
-use std::hint::black_box;
+use std::fs;
 
 use allocation_counter::{AllocationInfo, measure};
+use tempfile::TempDir;
 use tollgate::bundle::{self, Bundle};
+use tollgate::sources;
 use tollgate::yaml::SourceFile;
 
 use crate::support::{DESK, shipped};
@@ -44,47 +46,55 @@ fn many() -> Vec<SourceFile> {
     vec![file("services.yaml", services), file("contracts.yaml", contracts)]
 }
 
-#[test]
-fn a_poll() {
-    let folder = tempfile::TempDir::new().unwrap();
-    for file in many() {
-        std::fs::write(folder.path().join(&file.name), &file.text).unwrap();
-    }
-    println!(
-        "digest {:?}",
-        measure(|| {
-            tollgate::sources::digest(folder.path()).unwrap();
-        })
-    );
-    println!(
-        "digest shipped {:?}",
-        measure(|| {
-            tollgate::sources::digest(&shipped()).unwrap();
-        })
-    );
+const ACTIONS: i64 = 10_000;
+/// What each action of [`many`] holds in a compiled bundle, with two grants, in bytes.
+const HELD_FOR_EACH: i64 = 800;
+/// What each takes at the most while they are loaded: the text, what was typed, and what is compiled of it.
+const PEAK_FOR_EACH: u64 = 1600;
+/// What the shipped policies hold, with 35 actions and 112 cases that nobody keeps.
+const HELD_BY_SHIPPED: i64 = 112 * 1024;
+/// One buffer, and names.
+const LOOK: u64 = 1024 * 1024 + 64 * 1024;
+
+fn load(files: &[SourceFile]) -> Bundle {
+    bundle::load(files).map_err(|problems| problems.to_string()).unwrap().bundle
 }
+
+/// What one bundle after the other holds and takes. What the first condition of a process makes is not counted.
+fn reloads(files: &[SourceFile], count: usize) -> AllocationInfo {
+    load(&sources::read(&shipped()).unwrap());
+    let mut kept = None;
+    let counted = measure(|| (0..count).for_each(|_| kept = Some(load(files))));
+    let freed = measure(|| drop(kept));
+    assert_eq!(counted.bytes_current, -freed.bytes_current, "a bundle is all that is held");
+    counted
+}
+
 #[test]
-fn a_bundle_holds_little() {
-    let of = |files: &[SourceFile]| {
-        let mut kept: Option<Bundle> = None;
-        let first = measure(|| kept = Some(bundle::load(files).map_err(|e| e.to_string()).unwrap().bundle));
-        let again = measure(|| kept = Some(bundle::load(files).unwrap().bundle));
-        black_box(&kept);
-        let freed = measure(|| kept = None);
-        (first, again, freed)
-    };
-    let shipped = tollgate::sources::read(&shipped()).unwrap();
-    let show = |what, (a, b, c): (AllocationInfo, AllocationInfo, AllocationInfo)| {
-        println!("{what}\n first {a:?}\n again {b:?}\n freed {c:?}");
-    };
-    let many = many();
-    println!("text {}", many.iter().map(|f| f.text.len()).sum::<usize>());
-    show("many", of(&many));
-    show("shipped", of(&shipped));
-    println!(
-        "read {:?}",
-        measure(|| {
-            tollgate::sources::read(&crate::support::shipped()).unwrap();
-        })
-    );
+fn a_bundle_holds_little_and_takes_little_to_load() {
+    let counted = reloads(&many(), 1);
+    let each = counted.bytes_current / ACTIONS;
+    assert!(each <= HELD_FOR_EACH, "{each} bytes for each action: {counted:?}");
+    let peak = counted.bytes_max / ACTIONS.unsigned_abs();
+    assert!(peak <= PEAK_FOR_EACH, "{peak} bytes for each action while loading: {counted:?}");
+    let counted = reloads(&sources::read(&shipped()).unwrap(), 1);
+    assert!(counted.bytes_current <= HELD_BY_SHIPPED, "{counted:?}");
+}
+
+#[test]
+fn ten_reloads_hold_no_more_than_one() {
+    let shipped = sources::read(&shipped()).unwrap();
+    assert_eq!(reloads(&shipped, 10).bytes_current, reloads(&shipped, 1).bytes_current);
+}
+
+#[test]
+fn a_look_at_the_folder_holds_none_of_it() {
+    let folder = TempDir::new().unwrap();
+    for file in many() {
+        fs::write(folder.path().join(&file.name), file.text).unwrap();
+    }
+    let mut seen = String::new();
+    let counted = measure(|| seen = sources::digest(folder.path()).unwrap());
+    assert_eq!(seen, bundle::digest(&sources::read(folder.path()).unwrap()));
+    assert!(counted.bytes_total <= LOOK, "{counted:?}");
 }

@@ -1,4 +1,4 @@
-//! How often a check allocates: counted, since times are not to be relied on.
+//! How often a check allocates, and what bundles hold: counted, since times are not to be relied on.
 //!
 //! A binary of its own, because what counts is the allocator of the process. Allocations of this thread are counted, and
 //! all of a check happens on it here: reading it off the connection, judging it, sending the answer.

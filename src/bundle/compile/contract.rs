@@ -48,7 +48,7 @@ impl Compiler<'_> {
             .actions
             .0
             .into_iter()
-            .filter_map(|(action, grant)| self.grant(action, grant, anyone.as_ref(), problems));
+            .filter_map(|(action, grant)| self.grant(&action, grant, anyone.as_ref(), problems));
         let grants: BTreeMap<_, _> = grants.collect();
         let retain = typed
             .retain
@@ -59,12 +59,12 @@ impl Compiler<'_> {
 
     fn grant(
         &self,
-        name: Spanned<ActionName>,
+        name: &Spanned<ActionName>,
         typed: TypedGrant,
         anyone: Option<&Place>,
         problems: &mut Problems,
     ) -> Option<(ActionName, Grant)> {
-        let action = known_action(self.catalog, &name, self.read, problems)?;
+        let action = known_action(self.catalog, name, self.read, problems)?;
         if let Some(who) = anyone.filter(|_| action.tier > Tier::Open) {
             let problem = Problem::at(
                 &name.place,
