@@ -5,6 +5,7 @@
 //! puts them together. Nothing is read from files or the environment here.
 
 mod layers;
+mod setting;
 mod settings;
 mod value;
 
@@ -14,8 +15,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use layers::{Effective, Layers, Origin};
+pub use setting::Setting;
+pub use settings::SETTINGS;
 use settings::Typed;
-pub use settings::{SETTINGS, Setting};
 pub use value::Disclosed;
 
 use crate::secret::Secret;

@@ -6,8 +6,6 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::args::Settings;
-
 /// Which way requests take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -57,7 +55,7 @@ pub(crate) struct Cell {
     pub(crate) load: Load,
 }
 
-const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Unix, Transport::Mtls];
+pub(crate) const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Unix, Transport::Mtls];
 
 impl Cell {
     /// As `--only` names it: `envoy/tcp/bare/1000`.
@@ -69,19 +67,6 @@ impl Cell {
     pub(crate) fn matches(self, pattern: &str) -> bool {
         let words = self.words();
         pattern.split('/').all(|part| words.iter().any(|word| word == part))
-    }
-
-    /// Whether it is measured where nobody chooses.
-    pub(crate) fn is_usual(self, settings: &Settings) -> bool {
-        let first = |rates: &[u32]| rates.first().copied().map(Load::Rate);
-        match (self.way, self.transport, self.body) {
-            (_, Transport::Tcp, Body::Bare) => true,
-            (Way::Direct, _, Body::Bare) | (Way::Direct, Transport::Tcp, Body::Json) => {
-                self.load == Load::Closed || Some(self.load) == first(&settings.rates)
-            }
-            (Way::Envoy, Transport::Tcp, Body::Json) => Some(self.load) == first(&settings.envoy_rates),
-            _ => false,
-        }
     }
 
     fn words(self) -> [String; 4] {
@@ -131,18 +116,4 @@ impl fmt::Display for Cell {
             Load::Rate(rate) => write!(f, "{rate} a second"),
         }
     }
-}
-
-/// The whole matrix, in the order in which it is measured: a closed loop before the rates, so that it is known what a
-/// server can take at all.
-pub(crate) fn all(settings: &Settings) -> Vec<Cell> {
-    let ways = [(Way::Direct, &settings.rates), (Way::Envoy, &settings.envoy_rates)];
-    let mut cells = Vec::new();
-    for (way, rates) in ways.into_iter().filter(|(way, _)| *way == Way::Direct || settings.envoy.is_some()) {
-        for (transport, body) in TRANSPORTS.into_iter().flat_map(|one| [(one, Body::Bare), (one, Body::Json)]) {
-            let loads = [Load::Closed].into_iter().chain(rates.iter().copied().map(Load::Rate));
-            cells.extend(loads.map(|load| Cell { way, transport, body, load }));
-        }
-    }
-    cells
 }

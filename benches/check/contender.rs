@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
 use tollgate::demo::files;
 use tollgate::demo::process::Process;
 use tollgate::demo::service::{Address, Tollgate};
@@ -19,8 +18,8 @@ use tollgate::demo::service::{Address, Tollgate};
 use crate::answer::Compare;
 use crate::args::{Form, Settings};
 use crate::cell::{Body, Cell, Transport};
-use crate::load::Target;
-use crate::parties::{Parties, Tls};
+use crate::parties::Parties;
+use crate::question::Question;
 
 mod cerbos;
 mod floor;
@@ -152,39 +151,6 @@ impl Running for Tollgate {
     fn still_runs(&mut self) -> anyhow::Result<()> {
         self.still_runs()
     }
-}
-
-/// A call by gRPC, and what must come back.
-pub(crate) struct Question {
-    /// `/package.Service/Method`.
-    pub(crate) path: &'static str,
-    /// With the five bytes that gRPC puts before it.
-    pub(crate) frame: Bytes,
-    pub(crate) expected: Compare,
-}
-
-impl Question {
-    pub(crate) fn new(path: &'static str, message: &impl prost::Message, expected: Compare) -> Self {
-        let message = message.encode_to_vec();
-        let mut frame = BytesMut::with_capacity(5 + message.len());
-        // Not compressed, and the length.
-        frame.put_u8(0);
-        frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-        frame.extend_from_slice(&message);
-        Self { path, frame: frame.freeze(), expected }
-    }
-}
-
-/// Asks it by gRPC.
-pub(crate) fn grpc_target(address: Address, tls: Option<Tls>, question: Question) -> anyhow::Result<Target> {
-    // As Envoy's own client writes it.
-    let head = http::Request::post(format!("http://localhost{}", question.path))
-        .header("te", "trailers")
-        .header("content-type", "application/grpc")
-        .header("grpc-timeout", "10000m")
-        .header("user-agent", "envoy")
-        .body(())?;
-    Ok(Target { address, tls, head, body: Some(question.frame), expected: question.expected })
 }
 
 /// 10,000 as `10k`.

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::args::Settings;
 use crate::cell::{Body, Transport};
-use crate::contender::{self, Contender, FLOOR, Stage, grpc_target};
+use crate::contender::{self, Contender, FLOOR, Stage};
 use crate::figures::{count as number, median};
 use crate::parties::Parties;
 use crate::report::{show, table, whole};
@@ -81,7 +81,7 @@ async fn count_one(
     let (mut all, mut dumps) = (Vec::new(), 0);
     for body in [Body::Bare, Body::Json] {
         let question = contender.question(settings.headers, body);
-        let connections = Arc::new(grpc_target(started.address.clone(), None, question)?).connect(1).await?;
+        let connections = Arc::new(question.target(started.address.clone(), None)?).connect(1).await?;
         for _ in 0..WARM_UP {
             connections.once().await.map_err(anyhow::Error::msg)?;
         }

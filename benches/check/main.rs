@@ -21,6 +21,7 @@ mod machine;
 mod parties;
 mod plan;
 mod proxy;
+mod question;
 mod report;
 mod request;
 mod rounds;

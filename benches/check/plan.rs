@@ -4,7 +4,7 @@ use std::io::Write;
 use std::rc::Rc;
 
 use crate::args::Settings;
-use crate::cell::{self, Cell, Transport, Way};
+use crate::cell::{Body, Cell, Load, TRANSPORTS, Transport, Way};
 use crate::contender::{self, Contender};
 
 /// The matrix, filled in.
@@ -81,7 +81,7 @@ impl Plan {
 }
 
 fn cells(settings: &Settings) -> anyhow::Result<Vec<Cell>> {
-    let all = cell::all(settings);
+    let all = all(settings);
     for pattern in &settings.only {
         anyhow::ensure!(
             all.iter().any(|cell| cell.matches(pattern)),
@@ -90,10 +90,37 @@ fn cells(settings: &Settings) -> anyhow::Result<Vec<Cell>> {
     }
     let is_chosen = |cell: &Cell| {
         if settings.only.is_empty() {
-            cell.is_usual(settings)
+            is_usual(*cell, settings)
         } else {
             settings.only.iter().any(|pattern| cell.matches(pattern))
         }
     };
     Ok(all.into_iter().filter(is_chosen).collect())
+}
+
+/// Whether it is measured where nobody chooses.
+fn is_usual(cell: Cell, settings: &Settings) -> bool {
+    let first = |rates: &[u32]| rates.first().copied().map(Load::Rate);
+    match (cell.way, cell.transport, cell.body) {
+        (_, Transport::Tcp, Body::Bare) => true,
+        (Way::Direct, _, Body::Bare) | (Way::Direct, Transport::Tcp, Body::Json) => {
+            cell.load == Load::Closed || Some(cell.load) == first(&settings.rates)
+        }
+        (Way::Envoy, Transport::Tcp, Body::Json) => Some(cell.load) == first(&settings.envoy_rates),
+        _ => false,
+    }
+}
+
+/// The whole matrix, in the order in which it is measured: a closed loop before the rates, so that it is known what a
+/// server can take at all.
+fn all(settings: &Settings) -> Vec<Cell> {
+    let ways = [(Way::Direct, &settings.rates), (Way::Envoy, &settings.envoy_rates)];
+    let mut cells = Vec::new();
+    for (way, rates) in ways.into_iter().filter(|(way, _)| *way == Way::Direct || settings.envoy.is_some()) {
+        for (transport, body) in TRANSPORTS.into_iter().flat_map(|one| [(one, Body::Bare), (one, Body::Json)]) {
+            let loads = [Load::Closed].into_iter().chain(rates.iter().copied().map(Load::Rate));
+            cells.extend(loads.map(|load| Cell { way, transport, body, load }));
+        }
+    }
+    cells
 }

@@ -17,8 +17,8 @@ use crate::answer::Compare;
 use crate::args::Form;
 use crate::bundle::{DESK, HOST, MOST};
 use crate::cell::Body;
-use crate::contender::Question;
 use crate::parties::EDGE;
+use crate::question::Question;
 
 /// Where the claims of a token that Envoy verified stand, and where the policies read them.
 pub(crate) const NAMESPACE: &str = "envoy.filters.http.jwt_authn";

@@ -14,10 +14,11 @@ use tollgate::demo::service::Address;
 
 use crate::args::Settings;
 use crate::cell::{Body, Cell, Load, Transport, Way};
-use crate::contender::{Contender, Question, Stage, Started, grpc_target};
+use crate::contender::{Contender, Stage, Started};
 use crate::load::Target;
 use crate::machine::{self, Machine, Memory};
 use crate::parties::Parties;
+use crate::question::Question;
 
 /// A server under measurement.
 pub(crate) struct Subject {
@@ -79,7 +80,7 @@ impl Subject {
     /// How it is asked directly.
     pub(crate) fn target(&self, question: Question, parties: &Parties) -> anyhow::Result<Target> {
         let tls = if self.transport == Transport::Mtls { Some(parties.to_server()?) } else { None };
-        grpc_target(self.address().clone(), tls, question)
+        question.target(self.address().clone(), tls)
     }
 
     /// Lets it run.

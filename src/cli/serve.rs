@@ -84,13 +84,13 @@ impl Args {
     /// What is in force, or everything that is wrong with it.
     fn check(self) -> std::result::Result<Config, Problems> {
         let mut problems = Problems::default();
-        let mut layers = self.file.map_or_else(Layers::default, |path| match read(&path) {
-            Ok(file) => Layers::of_file(file, &mut problems),
-            Err(error) => {
-                problems.push(Problem::of_whole(format!("cannot read `{}`: {error}", path.display())));
-                Layers::default()
+        let mut layers = Layers::new(SETTINGS);
+        if let Some(path) = self.file {
+            match read(&path) {
+                Ok(file) => layers.read(file, &mut problems),
+                Err(error) => problems.push(Problem::of_whole(format!("cannot read `{}`: {error}", path.display()))),
             }
-        });
+        }
         for (key, texts, origin) in self.given {
             layers.set(key, texts, origin);
         }

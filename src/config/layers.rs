@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::settings::{SETTINGS, Setting};
+use super::setting::Setting;
 use super::value::{Disclosed, Value};
 use crate::yaml::{self, Kind, Node, Place, Problem, Problems, SourceFile};
 
@@ -31,8 +31,12 @@ struct Given {
 }
 
 /// All that was given.
-#[derive(Debug, Clone, Default)]
-pub struct Layers(BTreeMap<String, Given>);
+#[derive(Debug, Clone)]
+pub struct Layers {
+    settings: &'static [Setting],
+    /// By the keys of the file.
+    given: BTreeMap<String, Given>,
+}
 
 /// A setting as it is in force, for people.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -48,22 +52,27 @@ pub struct Effective {
 const MASKED: &str = "***";
 
 impl Layers {
-    /// What a file says. Keys that are not known are problems, and so are values that are no texts.
-    pub fn of_file(file: SourceFile, problems: &mut Problems) -> Self {
-        let mut layers = Self::default();
+    /// Nothing yet, of these settings.
+    pub const fn new(settings: &'static [Setting]) -> Self {
+        Self { settings, given: BTreeMap::new() }
+    }
+
+    /// Takes what a file says. Keys that are not known are problems, and so are values that are no texts.
+    pub fn read(&mut self, file: SourceFile, problems: &mut Problems) {
         let documents = yaml::documents(&Arc::new(file), problems);
         if let [_, second, ..] = documents.as_slice() {
             problems.push(Problem::at(&second.place, "the configuration is one document"));
         }
-        let Some(document) = documents.first() else { return layers };
+        let Some(document) = documents.first() else { return };
         let Kind::Map(entries) = &document.kind else {
             problems
                 .push(Problem::at(&document.place, "the configuration is a map: `policies: /etc/tollgate/policies`"));
-            return layers;
+            return;
         };
-        let keys: Vec<_> = SETTINGS.iter().map(Setting::key).collect();
+        let keys: Vec<_> = self.settings.iter().map(Setting::key).collect();
         for (key, value) in entries {
-            let Some((name, setting)) = keys.iter().zip(SETTINGS).find(|(name, _)| key.text() == Some(name)) else {
+            let Some((name, setting)) = keys.iter().zip(self.settings).find(|(name, _)| key.text() == Some(name))
+            else {
                 let problem =
                     Problem::at(&key.place, format!("there is no setting `{}`", key.text().unwrap_or_default()));
                 let meant = problems.nearest(key.text().unwrap_or_default(), keys.iter().map(String::as_str));
@@ -74,19 +83,18 @@ impl Layers {
                 continue;
             };
             match texts(value, setting) {
-                Ok(texts) => layers.set(name.clone(), texts, Origin::File(value.place.clone())),
+                Ok(texts) => self.set(name.clone(), texts, Origin::File(value.place.clone())),
                 Err(place) => {
                     let what = if setting.many { "a text, or a list of texts" } else { "a text" };
                     problems.push(Problem::at(&place, format!("`{name}` is {what}")));
                 }
             }
         }
-        layers
     }
 
     /// Puts a value over whatever there was.
     pub fn set(&mut self, key: String, texts: Vec<String>, origin: Origin) {
-        self.0.insert(key, Given { texts, origin });
+        self.given.insert(key, Given { texts, origin });
     }
 
     /// Reads a value, or says what is wrong with it.
@@ -103,14 +111,14 @@ impl Layers {
 
     /// Says that a value cannot be used, with its name as it was given and its place.
     pub(super) fn refuse(&self, name: &str, what: &str, problems: &mut Problems) {
-        if let Some(setting) = SETTINGS.iter().find(|setting| setting.key() == name) {
+        if let Some(setting) = self.settings.iter().find(|setting| setting.key() == name) {
             problems.push(self.given(setting).problem(setting, what));
         }
     }
 
     /// Everything that can be set, as it is in force.
     pub fn effective(&self) -> Vec<Effective> {
-        let all = SETTINGS.iter().map(|setting| {
+        let all = self.settings.iter().map(|setting| {
             let given = self.given(setting);
             let shown = |texts: &[String]| match setting.disclosed {
                 Disclosed::Shown => texts.join(", "),
@@ -125,7 +133,7 @@ impl Layers {
     fn given(&self, setting: &Setting) -> Given {
         let default =
             || Given { texts: setting.default.into_iter().map(str::to_owned).collect(), origin: Origin::Default };
-        self.0.get(&setting.key()).cloned().unwrap_or_else(default)
+        self.given.get(&setting.key()).cloned().unwrap_or_else(default)
     }
 }
 

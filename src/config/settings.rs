@@ -1,35 +1,19 @@
 //! Everything that can be set, declared once.
 //!
 //! From this table come the flags of the command line, the variables of the environment, the keys of the file, what is read
-//! from them, and the reference page. Names are a public interface: `max-check-time` is `--max-check-time`,
-//! `TOLLGATE_MAX_CHECK_TIME` and `maxCheckTime`.
+//! from them, and the reference page.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::layers::Layers;
-use super::value::{Bytes, Disclosed, Mode, Off, Value};
+use super::setting::Setting;
+use super::value::{Bytes, Headers, Mode, Off, Value};
 use crate::ext_authz::ErrorAnswer;
 use crate::sources::certificates::AllowedName;
 use crate::transport::Listen;
 use crate::yaml::Problems;
-
-/// One thing that can be set.
-#[derive(Debug)]
-pub struct Setting {
-    /// Its name in words joined by underscores, from which all others are made.
-    name: &'static str,
-    /// What its value is, in a word.
-    pub value_name: &'static str,
-    /// What it is where nothing is set.
-    pub default: Option<&'static str>,
-    /// Whether it may be given several times.
-    pub many: bool,
-    /// Whether its value is never shown.
-    pub disclosed: Disclosed,
-    help: &'static [&'static str],
-}
 
 macro_rules! settings {
     ($($(#[doc = $doc:literal])+ $name:ident: $type:ty $(= $default:literal)?, $value_name:literal;)+) => {
@@ -92,7 +76,7 @@ settings! {
     /// OTLP/gRPC collector that traces are sent to, such as `http://otel-collector:4317`
     otlp_endpoint: Option<String>, "URL";
     /// Header that the collector asks for, as `name=value`; may be repeated, and is never shown
-    otlp_header: super::value::Headers, "NAME=VALUE";
+    otlp_header: Headers, "NAME=VALUE";
     /// Share of calls without a trace of their own that is traced; impact and critical always are
     trace_ratio: f64 = "0.01", "0..1";
     /// Longest time of one check; set it below the timeout in Envoy's `grpc_service`, whose default is 200 ms
@@ -119,33 +103,4 @@ settings! {
     log_level: String = "info", "FILTER";
     /// Threads that answer, 1 to 256; as many as there are cores where this is left out
     workers: Option<usize>, "COUNT";
-}
-
-impl Setting {
-    /// The flag, without its hyphens.
-    pub fn flag(&self) -> String {
-        self.name.replace('_', "-")
-    }
-
-    /// The variable of the environment.
-    pub fn variable(&self) -> String {
-        format!("TOLLGATE_{}", self.name.to_ascii_uppercase())
-    }
-
-    /// The key in the file.
-    pub fn key(&self) -> String {
-        let mut words = self.name.split('_');
-        let first = words.next().unwrap_or_default().to_owned();
-        words.fold(first, |mut key, word| {
-            let (initial, rest) = word.split_at_checked(1).unwrap_or_default();
-            key.push_str(&initial.to_ascii_uppercase());
-            key.push_str(rest);
-            key
-        })
-    }
-
-    /// What it does, in a sentence.
-    pub fn help(&self) -> String {
-        self.help.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
-    }
 }

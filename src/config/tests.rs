@@ -5,7 +5,8 @@ use crate::yaml::SourceFile;
 
 fn layers(file: &str) -> (Layers, Problems) {
     let mut problems = Problems::default();
-    let layers = Layers::of_file(SourceFile { name: "t.yaml".into(), text: file.into() }, &mut problems);
+    let mut layers = Layers::new(SETTINGS);
+    layers.read(SourceFile { name: "t.yaml".into(), text: file.into() }, &mut problems);
     (layers, problems)
 }
 

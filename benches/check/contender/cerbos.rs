@@ -16,11 +16,12 @@ use tollgate::demo::files;
 use tollgate::demo::process::{POLL, Process, last_words};
 use tollgate::demo::service::Address;
 
-use super::{Contender, Question, Stage, Started, grouped, short};
+use super::{Contender, Stage, Started, grouped, short};
 use crate::answer::{self, Answer, Compare};
 use crate::args::Form;
 use crate::bundle::MOST;
 use crate::cell::{Body, Cell, Transport, Way};
+use crate::question::Question;
 
 mod messages;
 

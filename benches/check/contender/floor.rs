@@ -7,10 +7,11 @@ use anyhow::Context as _;
 use tollgate::demo::process::{POLL, Process};
 use tollgate::demo::service::Address;
 
-use super::{Contender, Question, Stage, Started};
+use super::{Contender, Stage, Started};
 use crate::answer::{self, Compare};
 use crate::args::Form;
 use crate::cell::{Body, Cell, Transport};
+use crate::question::Question;
 use crate::request;
 
 pub(crate) const NAME: &str = "floor";

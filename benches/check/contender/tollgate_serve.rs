@@ -8,12 +8,13 @@ use serde_json::Value;
 use tollgate::clock::{Clock as _, System};
 use tollgate::demo::service::{Options, Tollgate};
 
-use super::{Contender, Question, Stage, Started, grouped, short};
+use super::{Contender, Stage, Started, grouped, short};
 use crate::answer::{self, Compare};
 use crate::args::Form;
 use crate::bundle::{self, Beside};
 use crate::cell::{Body, Cell, Transport};
 use crate::parties::EDGE;
+use crate::question::Question;
 use crate::request;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tollgate");
