@@ -34,7 +34,7 @@ pub use tls::Tls;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::body::Body;
-pub use turn::woke_up;
+pub use turn::{has_looked, looks, pulse};
 
 /// An address to listen on: `127.0.0.1:9000`, or `unix:/run/tollgate/tollgate.sock`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +97,8 @@ pub struct Port<A> {
     pub config: Config,
     /// What is left of it.
     pub admission: Admission,
+    /// What is left for anything but the method that is asked often, such as a watch on health. It is never full of the others.
+    pub others: Admission,
     /// What is counted.
     pub metrics: Metrics,
     /// Certificates, where TCP is not plain.

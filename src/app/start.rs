@@ -71,6 +71,7 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>, logs: &Logs) -> R
         answer: Services { checks, health: health.clone() },
         config: config.transport.clone(),
         admission: Admission::new(config.transport.max_pending, config.transport.max_pending_bytes),
+        others: Admission::of_others(),
         metrics: of_ports.clone(),
         tls,
     });

@@ -12,7 +12,6 @@ use anyhow::Result;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::services::Services;
@@ -58,8 +57,6 @@ struct Beat {
     millis: Arc<AtomicU64>,
 }
 
-/// How often a thread says that it turns.
-const BEAT: Duration = Duration::from_millis(250);
 /// How long a runtime may take to let go of what it still runs.
 const SHUTDOWN: Duration = Duration::from_secs(2);
 
@@ -95,8 +92,10 @@ impl Workers {
 impl Work {
     /// Runs on a thread of its own until it is told to end.
     pub(super) fn on_a_thread(self, number: usize) -> Result<JoinHandle<()>> {
-        // What it waits for, it is told on its own thread: so it is known how long it was busy.
-        let runtime = Builder::new_current_thread().enable_all().on_thread_unpark(transport::woke_up).build()?;
+        let mut builder = Builder::new_current_thread();
+        // So it is known how long it was busy, and what it reads may have waited.
+        builder.enable_all().on_thread_park(transport::looks).on_thread_unpark(transport::has_looked);
+        let runtime = builder.build()?;
         spawn(&format!("check-{number}"), move || {
             runtime.block_on(self.run());
             runtime.shutdown_timeout(SHUTDOWN);
@@ -106,14 +105,13 @@ impl Work {
     /// Serves connections until it is told to end, and until they have ended.
     pub(super) async fn run(mut self) {
         let cut_off = self.end.cut_off.clone();
-        let mut open = JoinSet::new();
-        // Dropping the set ends what is in it.
+        let (mut open, mut pulse) = (JoinSet::new(), JoinSet::new());
+        pulse.spawn(self.beat.clone().keep());
+        // Dropping the sets ends what is in them.
         cut_off.run_until_cancelled(self.serve(&mut open)).await;
     }
 
     async fn serve(&mut self, open: &mut JoinSet<()>) {
-        let mut beats = tokio::time::interval(BEAT);
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stopping = false;
         while !(stopping && open.is_empty()) {
             tokio::select! {
@@ -130,7 +128,6 @@ impl Work {
                     }
                 }
                 () = self.end.stop.cancelled(), if !stopping => stopping = true,
-                _ = beats.tick() => self.beat.beat(),
             }
         }
     }
@@ -141,9 +138,13 @@ impl Beat {
         Self { since: Instant::now(), millis: Arc::default() }
     }
 
-    fn beat(&self) {
-        let millis = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.millis.store(millis, Ordering::Relaxed);
+    /// Beats for ever, as a task among those whose waiting it measures.
+    async fn keep(self) {
+        loop {
+            let millis = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.millis.store(millis, Ordering::Relaxed);
+            tokio::time::sleep(transport::pulse()).await;
+        }
     }
 
     fn age(&self) -> Duration {

@@ -43,6 +43,9 @@ struct Counts {
     max_bytes: usize,
 }
 
+/// Requests beside the method that is asked often: health, which a proxy asks for now and then, and few others watch.
+const MAX_OTHERS: usize = 1024;
+
 /// The place of one request, given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -55,6 +58,11 @@ impl Admission {
     pub fn new(max_pending: usize, max_bytes: usize) -> Self {
         let (pending, bytes) = Default::default();
         Self(Arc::new(Counts { pending, max_pending, bytes, max_bytes }))
+    }
+
+    /// For all that is not asked often.
+    pub fn of_others() -> Self {
+        Self::new(MAX_OTHERS, 0)
     }
 
     /// How many are under way.

@@ -18,6 +18,7 @@ use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Interval, MissedTickBehavior, Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 
 use super::exchange::{self, Gone};
 use super::frame::Frame;
@@ -139,7 +140,7 @@ where
         poll_fn(|context| {
             let waker = self.quiet.waker(context);
             let context = &mut Context::from_waker(&waker);
-            let mut polled = self.poll(context);
+            let mut polled = self.poll(context, outgoing);
             // After all that was done quietly: what happened meanwhile is seen here.
             let was_ending = self.grace.is_some();
             if self.is_over(context) {
@@ -147,7 +148,7 @@ where
             }
             if self.grace.is_some() != was_ending && polled.is_pending() {
                 // It says so to the client.
-                polled = self.poll(context);
+                polled = self.poll(context, outgoing);
             }
             match outgoing.poll_send(context) {
                 Poll::Ready(Err(_)) => Poll::Ready(Ok(())),
@@ -158,9 +159,13 @@ where
     }
 
     /// Reads what is there and answers it, until nothing more can be done.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+    fn poll(&mut self, context: &mut Context<'_>, outgoing: &Outgoing<S>) -> Poll<Result<(), h2::Error>> {
         let arrived = turn::earliest_arrival(self.read_empty, Instant::now());
         loop {
+            // Who does not read gets no more answers, and so is asked for nothing either.
+            if outgoing.is_full(context) {
+                return Poll::Pending;
+            }
             match self.connection.poll_accept(context) {
                 Poll::Ready(Some(Ok((request, respond)))) => self.begin(context, request, respond, arrived),
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
@@ -186,11 +191,15 @@ where
     ) {
         let (port, max_time) = (Arc::clone(&self.port), self.port.config.max_time);
         let is_unary = exchange::is_unary::<A>(&request);
-        let place = match self.port.admission.admit() {
+        // Where too much is asked, health is still told: that a proxy gives up on us is no cure.
+        let admission = if is_unary { &self.port.admission } else { &self.port.others };
+        let place = match admission.admit() {
             Ok(place) => place,
             Err(why) => {
+                let status =
+                    if is_unary { self.port.answer.shed(why) } else { Status::unavailable("too many at once") };
                 // The client may be gone: then nobody waits for it.
-                let _ = self.quiet.during(|| exchange::send_status(respond, &self.port.answer.shed(why)));
+                let _ = self.quiet.during(|| exchange::send_status(respond, &status));
                 return;
             }
         };
@@ -201,8 +210,7 @@ where
                     let asked = Asked { headers: head.headers, message, arrived };
                     exchange::unary(&port.answer, (asked, place), respond, port.config.max_message).await
                 } else {
-                    // A watch on health lives as long as its connection: it holds no place of a request.
-                    drop(place);
+                    let _place = place;
                     exchange::other(&port.answer, request, respond).await
                 }
             });

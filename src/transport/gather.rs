@@ -57,6 +57,12 @@ impl<S: AsyncWrite + Unpin> Gathered<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Outgoing<S> {
+    /// Whether as much has gathered as may, and the other end takes none of it. It is sent on when it does.
+    pub fn is_full(&self, context: &mut Context<'_>) -> bool {
+        let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        gathered.buffer.len() >= ENOUGH && gathered.poll_send(context).is_pending()
+    }
+
     /// Sends what has gathered, and says that nothing more will come.
     pub fn poll_shutdown(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).poll_shutdown(context)

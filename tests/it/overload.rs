@@ -57,6 +57,36 @@ async fn what_waited_too_long_is_an_error_and_is_not_judged() {
 }
 
 #[tokio::test]
+async fn who_was_idle_while_the_thread_was_busy_is_not_taken_for_late() {
+    let clock = Arc::new(Slow(Duration::from_millis(5), Arc::default()));
+    let change = Box::new(|config: &mut tollgate::config::Config| {
+        config.check.max_time = Duration::from_secs(1);
+        config.workers = 1;
+    });
+    let gate = Gate::start_with(Setup { clock, change, ..Setup::default() }).await;
+    let mut idle = gate.client().await;
+    assert_eq!(seen(&idle.check(Ask::order().to_wire()).await.map(tonic::Response::into_inner)), Seen::Allowed);
+    // While one connection is answered, the others ask again, so that the thread never sleeps.
+    let busy = [gate.client().await, gate.client().await, gate.client().await];
+    let stop = Arc::new(AtomicBool::new(false));
+    let asking = (0..12).map(|number: usize| {
+        let (mut client, stop) = (busy[number % 3].clone(), Arc::clone(&stop));
+        async move {
+            while !stop.load(Ordering::SeqCst) {
+                let _ = client.check(Ask::order().to_wire()).await;
+            }
+        }
+    });
+    let asking = tokio::spawn(join_all(asking));
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let answer = seen(&idle.check(Ask::order().to_wire()).await.map(tonic::Response::into_inner));
+    stop.store(true, Ordering::SeqCst);
+    asking.await.unwrap();
+    assert_eq!(answer, Seen::Allowed);
+    gate.end().await;
+}
+
+#[tokio::test]
 async fn as_many_as_may_be_are_under_way_and_the_others_are_told_at_once() {
     let change = Box::new(|config: &mut tollgate::config::Config| config.transport.max_pending = 2);
     let gate = Gate::start_with(Setup { change, ..Setup::default() }).await;
