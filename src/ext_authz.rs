@@ -75,6 +75,11 @@ impl Service {
         self.0.check(asked, headers, arrived).await
     }
 
+    /// Takes note of a panic outside of what judges.
+    pub fn count_panic(&self) {
+        self.0.metrics.count_panic();
+    }
+
     /// What is said of a check that is not looked at, since too much is asked at once: an error, and never an allow.
     pub fn shed(&self, why: Shed) -> Status {
         self.0.shed(why)

@@ -85,6 +85,9 @@ pub trait Answer: Send + Sync + 'static {
     /// What is said of a request of that method that is not looked at.
     fn shed(&self, why: Shed) -> Status;
 
+    /// Takes note of an answer that panicked. Its request was reset, which is an error to a proxy.
+    fn panicked(&self);
+
     /// Answers anything else.
     fn other(&self, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
 }

@@ -30,6 +30,10 @@ impl Answer for Services {
         self.checks.shed(why)
     }
 
+    fn panicked(&self) {
+        self.checks.count_panic();
+    }
+
     async fn other(&self, request: Request<Incoming>) -> Response<Body> {
         if request.uri().path().starts_with(HEALTH_PATH) {
             // It cannot fail.

@@ -217,7 +217,10 @@ where
             match answering.catch_unwind().await {
                 Ok(Ok(()) | Err(Gone)) => {}
                 // The stream was reset when it was dropped, which is an error to Envoy.
-                Err(_) => tracing::error!("an answer panicked: that request is an error, the connection goes on"),
+                Err(_) => {
+                    port.answer.panicked();
+                    tracing::error!("an answer panicked: that request is an error, the connection goes on");
+                }
             }
         });
         // The connection is polled again after this, and so is all that waits.

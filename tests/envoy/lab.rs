@@ -76,9 +76,19 @@ impl Lab {
         self.tollgate_with(Path::new(env!("CARGO_MANIFEST_DIR")).join("policies"), arguments).await
     }
 
+    /// The same at another address.
+    pub(crate) async fn tollgate_at(&self, listen: Address, arguments: &[&str]) -> Tollgate {
+        let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+        Tollgate::start(&service::Options { listen, ..self.tollgate_options(policies, arguments) }).await.unwrap()
+    }
+
     /// The same with other policies.
     pub(crate) async fn tollgate_with(&self, policies: PathBuf, arguments: &[&str]) -> Tollgate {
-        let options = service::Options {
+        Tollgate::start(&self.tollgate_options(policies, arguments)).await.unwrap()
+    }
+
+    fn tollgate_options(&self, policies: PathBuf, arguments: &[&str]) -> service::Options {
+        service::Options {
             binary: env!("CARGO_BIN_EXE_tollgate").into(),
             policies,
             policies_poll: Duration::from_millis(200),
@@ -86,8 +96,7 @@ impl Lab {
             ledger: self.path().join("ledger"),
             log: self.path().join("tollgate.log"),
             arguments: arguments.iter().map(|one| (*one).to_owned()).collect(),
-        };
-        Tollgate::start(&options).await.unwrap()
+        }
     }
 
     /// A token of somebody on the support desk who signed in this many seconds ago.

@@ -30,8 +30,11 @@ fn with_certificates(lab: &Lab, text: &str) -> String {
         ("/etc/envoy/tls/tls.key", &tls.key),
         ("/etc/envoy/tls/ca.crt", &tls.client_authority),
         ("/etc/ssl/certs/ca-certificates.crt", &tls.client_authority),
+        ("/etc/envoy/tollgate/ca.crt", &tls.client_authority),
     ];
-    files.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, &to.display().to_string()))
+    let own = lab.workload(GATEWAY).write(lab.path(), "gateway").unwrap();
+    let own = [("/etc/envoy/tollgate/tls.crt", &own.certificate), ("/etc/envoy/tollgate/tls.key", &own.key)];
+    files.iter().chain(&own).fold(text.to_owned(), |text, (from, to)| text.replace(from, &to.display().to_string()))
 }
 
 #[tokio::test]
@@ -49,11 +52,22 @@ async fn envoy_accepts_every_configuration_that_is_shipped() {
         assert!(!said.to_lowercase().contains("deprecat"), "{}: {said}", file.display());
         count += 1;
     }
-    assert_eq!(count, 2);
+    assert_eq!(count, 3);
 }
 
-/// The shipped listener on a free port, with its cluster for Tollgate or the one that takes its place.
-async fn front(lab: &Lab, tollgate: &Address) -> Envoy {
+/// What Envoy is called where it shows a certificate.
+const GATEWAY: &str = "spiffe://cluster.local/ns/gateway/sa/envoy";
+
+/// The shipped listener with another cluster for Tollgate.
+fn with_cluster(text: &str, other: &str) -> String {
+    let (_, cluster) = other.split_once("  clusters:\n").unwrap();
+    let (before, rest) = text.split_once("    - name: tollgate\n").unwrap();
+    let (_, after) = rest.split_once("    - name: app\n").unwrap();
+    format!("{before}{cluster}    - name: app\n{after}")
+}
+
+/// The shipped listener on a free port, with its cluster for Tollgate or the one of this file.
+async fn front(lab: &Lab, tollgate: &Address, cluster: Option<&str>) -> Envoy {
     let read = |name: &str| std::fs::read_to_string(shipped().join(name)).unwrap();
     let mut text = with_certificates(lab, &read("plain.yaml"));
     text = replaced(&text, "{ address: 0.0.0.0, port_value: 8443 }", "{ address: 127.0.0.1, port_value: 0 }");
@@ -69,17 +83,13 @@ async fn front(lab: &Lab, tollgate: &Address) -> Envoy {
     text = replaced(&text, "app.internal, port_value: 8080", &here(service));
     // Tokens are not looked at here: their keys are nowhere to be had.
     text = replaced(&text, "id.shop.example, port_value: 443", "127.0.0.1, port_value: 1");
-    match tollgate {
-        Address::Tcp(address) => text = replaced(&text, "tollgate.internal, port_value: 9000", &here(*address)),
-        Address::Unix(path) => {
-            let socket =
-                replaced(&read("unix-socket.yaml"), "/run/tollgate/tollgate.sock", &path.display().to_string());
-            let (_, cluster) = socket.split_once("  clusters:\n").unwrap();
-            let (before, rest) = text.split_once("    - name: tollgate\n").unwrap();
-            let (_, after) = rest.split_once("    - name: app\n").unwrap();
-            text = format!("{before}{cluster}    - name: app\n{after}");
-        }
+    if let Some(cluster) = cluster {
+        text = with_cluster(&text, &with_certificates(lab, &read(cluster)));
     }
+    text = match tollgate {
+        Address::Tcp(address) => replaced(&text, "tollgate.internal, port_value: 9000", &here(*address)),
+        Address::Unix(path) => replaced(&text, "/run/tollgate/tollgate.sock", &path.display().to_string()),
+    };
     let config = lab.path().join("shipped.yaml");
     std::fs::write(&config, text).unwrap();
     Envoy::start_with(&binary(), &config, 1, lab.path()).await.unwrap()
@@ -89,7 +99,7 @@ async fn front(lab: &Lab, tollgate: &Address) -> Envoy {
 async fn the_shipped_configuration_asks_about_every_request() {
     let lab = Lab::new().await;
     let tollgate = lab.tollgate(&["--max-check-time", "4s"]).await;
-    let envoy = front(&lab, tollgate.listen()).await;
+    let envoy = front(&lab, tollgate.listen(), Some("unix-socket.yaml")).await;
     let bot = lab.workload("spiffe://cluster.local/ns/bots/sa/chat");
     let client = lab.client(&envoy, "front", Some(&bot));
     let granted = client.send(&Request::get(HOST, "/v1/orders/7")).await.unwrap();
@@ -103,10 +113,32 @@ async fn the_shipped_configuration_asks_about_every_request() {
 }
 
 #[tokio::test]
+async fn over_mutual_tls_only_the_envoy_that_is_named_is_answered() {
+    let lab = Lab::new().await;
+    let pair = lab.authority.server(&["tollgate.internal"]).unwrap().write(lab.path(), "tollgate").unwrap();
+    let tls = lab.path().join("tls");
+    std::fs::create_dir(&tls).unwrap();
+    std::fs::rename(pair.certificate, tls.join("tls.crt")).unwrap();
+    std::fs::rename(pair.key, tls.join("tls.key")).unwrap();
+    let (folder, ca) = (tls.display().to_string(), lab.tls().client_authority.display().to_string());
+    for (allowed, status) in [(GATEWAY, 200), ("spiffe://cluster.local/ns/gateway/sa/other", 503)] {
+        let arguments =
+            ["--max-check-time", "4s", "--tls", &folder, "--tls-client-ca", &ca, "--tls-client-san", allowed];
+        let tollgate = lab.tollgate_at(Address::Tcp(([127, 0, 0, 1], 0).into()), &arguments).await;
+        let envoy = front(&lab, tollgate.listen(), Some("mtls.yaml")).await;
+        let bot = lab.workload("spiffe://cluster.local/ns/bots/sa/chat");
+        let client = lab.client(&envoy, "front", Some(&bot));
+        let response = client.send(&Request::get(HOST, "/v1/orders/7")).await.unwrap();
+        assert_eq!(response.status, status, "{allowed}: {}", response.text());
+    }
+    assert_eq!(lab.upstream.count(), 1);
+}
+
+#[tokio::test]
 async fn the_shipped_configuration_fails_closed() {
     let lab = Lab::new().await;
     let nobody = Address::Tcp(std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
-    let envoy = front(&lab, &nobody).await;
+    let envoy = front(&lab, &nobody, None).await;
     let desk = lab.workload(DESK);
     let client = lab.client(&envoy, "front", Some(&desk));
     let response = client.send(&Request::get(HOST, "/v1/orders/7")).await.unwrap();
