@@ -121,18 +121,18 @@ pub enum Error {
     #[error("the ledger in `{}` is in use by another process", .0.display())]
     InUse(PathBuf),
     /// The system refused.
-    #[error("cannot open the ledger in `{}`: {source}", dir.display())]
+    #[error("cannot open the ledger in `{}`: {cause}", dir.display())]
     Io {
         /// The ledger's folder.
         dir: PathBuf,
-        /// What the system said.
-        source: io::Error,
+        /// What the system said. It stands in the message, and so is no cause of its own.
+        cause: io::Error,
     },
 }
 
 /// Opens the ledger in a folder, and cuts off what a crash left half written ([`Writer::recovery`] says how much).
 pub fn open(config: &Config) -> Result<(Ledger, Writer), Error> {
-    let failed = |source| Error::Io { dir: config.dir.clone(), source };
+    let failed = |cause| Error::Io { dir: config.dir.clone(), cause };
     create_dir(&config.dir).map_err(failed)?;
     let lock = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(config.dir.join("lock"));
     let lock = lock.map_err(failed)?;

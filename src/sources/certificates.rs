@@ -37,12 +37,12 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The system refused.
-    #[error("cannot read `{}`: {source}", path.display())]
+    #[error("cannot read `{}`: {cause}", path.display())]
     Io {
         /// What was to be read.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. It stands in the message, and so is no cause of its own.
+        cause: std::io::Error,
     },
     /// A file is not what it should be.
     #[error("`{}` holds no {expected} in PEM", path.display())]
@@ -57,10 +57,10 @@ pub enum Error {
     Malformed(PathBuf),
     /// What was read cannot be used.
     #[error("the certificates cannot be used: {0}")]
-    Unusable(#[from] rustls::Error),
+    Unusable(rustls::Error),
     /// The authorities of clients cannot be used.
     #[error("the authorities of clients cannot be used: {0}")]
-    Authorities(#[from] rustls::server::VerifierBuilderError),
+    Authorities(rustls::server::VerifierBuilderError),
 }
 
 /// Looks at the files, and swaps what is in force.
@@ -158,7 +158,7 @@ impl Seen {
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     use std::io::Read as _;
-    let failed = |source| Error::Io { path: path.to_owned(), source };
+    let failed = |cause| Error::Io { path: path.to_owned(), cause };
     let mut bytes = Vec::new();
     fs::File::open(path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut bytes)).map_err(failed)?;
     Ok(bytes)

@@ -178,6 +178,27 @@ fn a_collector_behind_tls_or_with_credentials_is_refused_and_not_named() {
 }
 
 #[test]
+fn what_the_system_refuses_is_said_once() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "in the way").unwrap();
+    let file = file.to_str().unwrap();
+    for (flag, said) in [("--ledger", "cannot open the ledger"), ("--tls", "cannot read")] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--health", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
+        command.args(["--admin", "off", "--policies"]).arg(shipped());
+        if flag != "--ledger" {
+            command.arg("--ledger").arg(folder.path().join("ledger"));
+        }
+        let output = command.args([flag, file]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let text = String::from_utf8(output.stderr).unwrap();
+        let line = text.lines().last().unwrap();
+        assert!(line.starts_with(&format!("error: {said}")) && line.matches("os error").count() == 1, "{line}");
+    }
+}
+
+#[test]
 fn two_processes_never_share_a_ledger() {
     let folder = TempDir::new().unwrap();
     let mut first = serve(&folder, &[]);

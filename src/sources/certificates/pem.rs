@@ -28,21 +28,23 @@ pub(super) fn load(config: &Config, seen: &Seen) -> Result<Loaded, Error> {
     let key = PrivateKeyDer::from_pem_slice(&seen.key)
         .map_err(|_| Error::NotPem { path: config.key(), expected: "private key" })?;
     let mut expiries = vec![("server", first_end(&chain, &config.chain())?)];
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
+    let builder = builder.map_err(Error::Unusable)?;
     let builder = match (&config.client_ca, &seen.client_ca) {
         (Some(path), Some(bytes)) => {
             let authorities = certificates(bytes, path)?;
             expiries.push(("client_ca", first_end(&authorities, path)?));
             let mut roots = RootCertStore::empty();
             for authority in authorities {
-                roots.add(authority)?;
+                roots.add(authority).map_err(Error::Unusable)?;
             }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            let verifier = verifier.map_err(Error::Authorities)?;
             builder.with_client_cert_verifier(AllowList::new(verifier, config.allowed.clone()))
         }
         _ => builder.with_no_client_auth(),
     };
-    let mut server = builder.with_single_cert(chain, key)?;
+    let mut server = builder.with_single_cert(chain, key).map_err(Error::Unusable)?;
     server.alpn_protocols = vec![ALPN.to_vec()];
     Ok(Loaded { server, expiries })
 }
