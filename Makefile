@@ -3,7 +3,7 @@ CARGO ?= cargo
 PATH := $(CURDIR)/.tools/bin:$(PATH)
 DENY := 0.20.2
 
-.PHONY: demo test lint fmt bench fuzz docs deny envoy cerbos help
+.PHONY: demo test lint fmt bench soak fuzz docs deny envoy cerbos help
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ fmt: ## format the sources
 bench: envoy cerbos ## measure checks against a server that answers without looking, and a peer (a quarter of an hour)
 	$(CARGO) bench --bench check
 	$(CARGO) bench --bench check -- instructions
+
+soak: envoy ## an hour under known load, with everything going wrong around it that may
+	$(CARGO) bench --bench soak
 
 fuzz: ## let each fuzz target look for what no case thought of, for a minute
 	scripts/fuzz 60

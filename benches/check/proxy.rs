@@ -65,7 +65,7 @@ fn render(settings: &Settings, subjects: &[&Subject], parties: &Parties) -> anyh
     });
     let options = |listeners, tollgate: &Address| Options {
         listeners,
-        tollgate: tollgate.clone(),
+        tollgate: tollgate.clone().into(),
         // Never asked: Envoy answers by itself.
         upstream: ([127, 0, 0, 1], 1).into(),
         concurrency: 1,

@@ -22,8 +22,12 @@ pub mod bootstrap;
 mod filters;
 mod message;
 pub mod options;
+mod replicas;
 
-pub use options::{BodyLimit, ExtAuthz, HeaderForm, Jwt, Listener, Normalisation, Options, PeerCertificate, Tls, Xfcc};
+pub use options::{
+    BodyLimit, ExtAuthz, HeaderForm, Jwt, Listener, Normalisation, Options, PeerCertificate, Replicas, Tls,
+    UpstreamTls, Xfcc,
+};
 
 /// The start of a 100 MB binary on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(30);

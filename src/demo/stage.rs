@@ -70,7 +70,7 @@ impl Stage {
         out.flush()?;
         let options = Options {
             listeners: listeners(&work, &authority, &tokens)?,
-            tollgate: tollgate.listen().clone(),
+            tollgate: tollgate.listen().clone().into(),
             upstream: upstream.address(),
             concurrency: 1,
         };

@@ -64,7 +64,7 @@ impl Lab {
     }
 
     pub(crate) fn options(&self, tollgate: Address, listeners: Vec<Listener>) -> Options {
-        Options { listeners, tollgate, upstream: self.upstream.address(), concurrency: 1 }
+        Options { listeners, tollgate: tollgate.into(), upstream: self.upstream.address(), concurrency: 1 }
     }
 
     pub(crate) async fn envoy(&self, tollgate: Address, listeners: Vec<Listener>) -> Envoy {

@@ -6,10 +6,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::filters;
 use super::message::{set, typed};
 use super::options::{Listener, Normalisation, Options, PeerCertificate, Tls, Xfcc};
-use crate::demo::service::Address;
+use super::{filters, replicas};
 
 /// The whole bootstrap.
 pub fn render(options: &Options) -> Value {
@@ -19,7 +18,7 @@ pub fn render(options: &Options) -> Value {
         "overload_manager": { "resource_monitors": [connection_limit()] },
         "static_resources": {
             "listeners": options.listeners.iter().map(listener).collect::<Vec<_>>(),
-            "clusters": [tollgate(&options.tollgate), upstream(options)],
+            "clusters": [replicas::cluster(&options.tollgate), upstream(options)],
         },
     })
 }
@@ -34,11 +33,11 @@ fn connection_limit() -> Value {
     })
 }
 
-fn socket(host: &str, port: u16) -> Value {
+pub(super) fn socket(host: &str, port: u16) -> Value {
     json!({ "socket_address": { "address": host, "port_value": port } })
 }
 
-fn file(path: &Path) -> Value {
+pub(super) fn file(path: &Path) -> Value {
     json!({ "filename": path.display().to_string() })
 }
 
@@ -130,37 +129,19 @@ fn access_log(path: &Path) -> Value {
     })
 }
 
-/// As the documentation tells operators to do it: HTTP/2 with keep-alive, and no limit that shields Tollgate from load
-/// by refusing requests before they are judged.
-fn tollgate(address: &Address) -> Value {
-    let endpoint = match address {
-        Address::Tcp(address) => socket(&address.ip().to_string(), address.port()),
-        Address::Unix(path) => json!({ "pipe": { "path": path.display().to_string() } }),
-    };
-    let http2 = json!({ "explicit_http_config": { "http2_protocol_options": {
-        "connection_keepalive": { "interval": "30s", "timeout": "5s" },
-    }}});
-    let http2 = typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", http2);
-    let limits = json!({ "thresholds": [{ "max_requests": 100_000, "max_pending_requests": 10_000 }] });
-    let mut cluster = cluster("tollgate", &endpoint);
-    set(&mut cluster, "circuit_breakers", limits);
-    let options = json!({ "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2 });
-    set(&mut cluster, "typed_extension_protocol_options", options);
-    cluster
-}
-
 fn upstream(options: &Options) -> Value {
-    cluster("upstream", &socket(&options.upstream.ip().to_string(), options.upstream.port()))
+    cluster("upstream", &[socket(&options.upstream.ip().to_string(), options.upstream.port())])
 }
 
-fn cluster(name: &str, address: &Value) -> Value {
+pub(super) fn cluster(name: &str, addresses: &[Value]) -> Value {
+    let endpoints: Vec<_> = addresses.iter().map(|address| json!({ "endpoint": { "address": address } })).collect();
     json!({
         "name": name,
         "type": "STATIC",
         "connect_timeout": "0.25s",
         "load_assignment": {
             "cluster_name": name,
-            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address } }] }],
+            "endpoints": [{ "lb_endpoints": endpoints }],
         },
     })
 }

@@ -18,11 +18,42 @@ pub struct Options {
     /// Its ports.
     pub listeners: Vec<Listener>,
     /// Where Tollgate is asked.
-    pub tollgate: Address,
+    pub tollgate: Replicas,
     /// Where requests go in the end.
     pub upstream: SocketAddr,
     /// Worker threads.
     pub concurrency: u32,
+}
+
+/// The Tollgates that it asks.
+#[derive(Debug, Clone)]
+pub struct Replicas {
+    /// Where they are.
+    pub addresses: Vec<Address>,
+    /// None: plain text.
+    pub tls: Option<UpstreamTls>,
+    /// How often each is asked whether it is well, as operators are told to do. None: it is found out by asking.
+    pub health_checks: Option<Duration>,
+}
+
+/// Envoy's side of TLS with Tollgate, as files of PEM.
+#[derive(Debug, Clone)]
+pub struct UpstreamTls {
+    /// Envoy's own certificate.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Who signs Tollgate's certificates.
+    pub authority: PathBuf,
+    /// The name in them.
+    pub name: String,
+}
+
+impl From<Address> for Replicas {
+    /// A single one, in plain text.
+    fn from(address: Address) -> Self {
+        Self { addresses: vec![address], tls: None, health_checks: None }
+    }
 }
 
 /// One port of it, on loopback, chosen by the kernel. It speaks HTTP/1 and HTTP/2.

@@ -1,0 +1,73 @@
+//! The cluster that Envoy asks: one Tollgate or several, in plain text or over mTLS, asked for their health or not.
+//!
+//! As the documentation tells operators to do it: HTTP/2 with keep-alive, and no limit that shields Tollgate from load by
+//! refusing requests before they are judged.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::bootstrap::{self, file, socket};
+use super::message::{set, typed};
+use super::options::{Replicas, UpstreamTls};
+use crate::demo::service::Address;
+use crate::ext_authz;
+
+pub(super) fn cluster(replicas: &Replicas) -> Value {
+    let http2 = json!({ "explicit_http_config": { "http2_protocol_options": {
+        "connection_keepalive": { "interval": "30s", "timeout": "5s" },
+    }}});
+    let http2 = typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", http2);
+    let limits =
+        json!({ "thresholds": [{ "max_requests": 100_000, "max_pending_requests": 10_000, "max_retries": 10_000 }] });
+    let addresses: Vec<_> = replicas.addresses.iter().map(address).collect();
+    let mut cluster = bootstrap::cluster("tollgate", &addresses);
+    set(&mut cluster, "circuit_breakers", limits);
+    let options = json!({ "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2 });
+    set(&mut cluster, "typed_extension_protocol_options", options);
+    if let Some(tls) = &replicas.tls {
+        set(&mut cluster, "transport_socket", upstream_tls(tls));
+    }
+    if let Some(interval) = replicas.health_checks {
+        set(&mut cluster, "lb_policy", "LEAST_REQUEST");
+        set(&mut cluster, "health_checks", json!([health_check(interval)]));
+    }
+    cluster
+}
+
+fn address(address: &Address) -> Value {
+    match address {
+        Address::Tcp(address) => socket(&address.ip().to_string(), address.port()),
+        Address::Unix(path) => json!({ "pipe": { "path": path.display().to_string() } }),
+    }
+}
+
+fn health_check(interval: Duration) -> Value {
+    let interval = format!("{}s", interval.as_secs_f64());
+    json!({
+        "timeout": "1s",
+        "interval": interval,
+        "no_traffic_interval": interval,
+        "unhealthy_threshold": 2,
+        "healthy_threshold": 1,
+        "grpc_health_check": { "service_name": ext_authz::SERVICE },
+    })
+}
+
+fn upstream_tls(tls: &UpstreamTls) -> Value {
+    let config = json!({
+        "sni": tls.name,
+        "common_tls_context": {
+            "alpn_protocols": ["h2"],
+            "tls_certificates": [{ "certificate_chain": file(&tls.certificate), "private_key": file(&tls.key) }],
+            "validation_context": {
+                "trusted_ca": file(&tls.authority),
+                "match_typed_subject_alt_names": [{ "san_type": "DNS", "matcher": { "exact": tls.name } }],
+            },
+        },
+    });
+    json!({
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": typed("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", config),
+    })
+}
