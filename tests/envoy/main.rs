@@ -27,6 +27,7 @@ mod kill;
 mod lab;
 mod mutations;
 mod receipts;
+mod rolling;
 mod shipped_config;
 mod stand_in;
 mod transport;
