@@ -135,6 +135,9 @@ impl Report {
             writeln!(out, "{}: {what}", if holds { "holds" } else { "FAILS" })
         };
         must(self.wrong == 0, &format!("nothing is wrong ({})", self.wrong))?;
+        let errors = self.counts.iter().filter(|(sort, _)| *sort == Sort::Error);
+        let errors: u64 = errors.flat_map(|(_, counts)| counts.values()).sum();
+        must(errors == 0, &format!("no well-behaved client got an error ({errors})"))?;
         if let Some(memory) = &self.memory {
             let is_flat = memory.last_quarter * 100 <= memory.second_quarter * (100 + FLAT);
             let what = format!("memory is flat: the last quarter's median is within {FLAT} % of the second's");
