@@ -1,6 +1,7 @@
 //! Tollgate: the checkpoint for customer data in motion.
 
 pub mod app;
+pub mod attach;
 pub mod bundle;
 pub mod catalog;
 pub mod checkpoint;
