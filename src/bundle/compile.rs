@@ -19,7 +19,7 @@ use super::documents::{Body, Document};
 use super::read::Spanned;
 use super::{Bundle, Unmapped};
 use crate::catalog::Catalog;
-use crate::contract::{Contract, Contracts, Guardrails, Who};
+use crate::contract::{Conditions, Contract, Contracts, Guardrails, Who};
 use crate::terms::{Mode, Name, header};
 use crate::yaml::{Place, Problem, Problems};
 
@@ -51,13 +51,20 @@ pub(super) fn compile(
     let mut services = service::Compiler::new(Catalog::new(tiers), problems);
     sorted.services.into_iter().for_each(|(name, owner, service)| services.add(name, owner, service));
     let catalog = services.finish();
-    let compiler = contract::Compiler { catalog: &catalog, headers: &headers, identity: identity.as_ref(), read };
+    let conditions = Conditions::default();
+    let compiler = contract::Compiler {
+        catalog: &catalog,
+        headers: &headers,
+        conditions: &conditions,
+        identity: identity.as_ref(),
+        read,
+    };
     let mut contracts: Vec<_> = sorted
         .contracts
         .into_iter()
         .filter_map(|(name, owner, contract)| compiler.compile(name, owner, contract, problems))
         .collect();
-    let above = guardrail::Compiler { catalog: &catalog, headers: &headers, read };
+    let above = guardrail::Compiler { catalog: &catalog, headers: &headers, conditions: &conditions, read };
     let mut seen = HashMap::new();
     for (name, owner, typed) in sorted.overrides {
         above.exception((name, owner), typed, &mut contracts, &mut seen, problems);

@@ -16,8 +16,11 @@ mod parse;
 mod scan;
 mod tree;
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
+use std::rc::Rc;
 
 pub use name::{Name, Scope};
 use rust_decimal::Decimal;
@@ -31,6 +34,16 @@ pub struct Condition {
     tree: tree::Tree,
     names: Vec<Name>,
 }
+
+/// Reads many conditions: what was parsed once is not parsed again, since the same words stand in many contracts.
+#[derive(Debug, Default)]
+pub struct Conditions {
+    parsed: RefCell<HashMap<String, Rc<parse::Syntax>>>,
+}
+
+/// How many are remembered. Parsing is most of what loading a bundle takes; remembering all that are written only once would
+/// take memory for nothing.
+const MAX_REMEMBERED: usize = 1024;
 
 /// What is wrong with a condition's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,13 +99,31 @@ pub trait Values {
     fn value(&self, name: &Name) -> Option<Value<'_>>;
 }
 
+impl Conditions {
+    /// Reads and checks a text. The faults are never empty.
+    pub fn compile(&self, text: &str, scope: &Scope<'_>) -> Result<Condition, Vec<Fault>> {
+        let (tree, names) = check::check(&*self.parse(text)?, scope)?;
+        Ok(Condition { text: text.to_owned(), tree, names })
+    }
+
+    fn parse(&self, text: &str) -> Result<Rc<parse::Syntax>, Vec<Fault>> {
+        if let Some(syntax) = self.parsed.borrow().get(text) {
+            return Ok(Rc::clone(syntax));
+        }
+        scan::check(text)?;
+        let syntax = Rc::new(parse::parse(text)?);
+        let mut parsed = self.parsed.borrow_mut();
+        if parsed.len() < MAX_REMEMBERED {
+            parsed.insert(text.to_owned(), Rc::clone(&syntax));
+        }
+        Ok(syntax)
+    }
+}
+
 impl Condition {
     /// Reads and checks a text. The faults are never empty.
     pub fn compile(text: &str, scope: &Scope<'_>) -> Result<Self, Vec<Fault>> {
-        scan::check(text)?;
-        let syntax = parse::parse(text)?;
-        let (tree, names) = check::check(&syntax, scope)?;
-        Ok(Self { text: text.to_owned(), tree, names })
+        Conditions::default().compile(text, scope)
     }
 
     /// Whether it holds for a call.

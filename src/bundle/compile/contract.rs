@@ -8,7 +8,7 @@ use super::{Documents, service};
 use crate::bundle::documents::contract::{Contract as Typed, Grant as TypedGrant, PartyKeys, Who as TypedWho};
 use crate::bundle::read::Spanned;
 use crate::catalog::{Action, Catalog};
-use crate::contract::{Contract, Grant, Others, Retain, Scope, Sends, Who};
+use crate::contract::{Conditions, Contract, Grant, Others, Retain, Scope, Sends, Who};
 use crate::identity::Identity;
 use crate::terms::{ActionName, Name, Role, Tier, TrustDomain};
 use crate::yaml::{Place, Problem, Problems};
@@ -16,6 +16,7 @@ use crate::yaml::{Place, Problem, Problems};
 pub(super) struct Compiler<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) headers: &'a [String],
+    pub(super) conditions: &'a Conditions,
     /// None where no document says how proofs become parties: then nobody is ever known, and that is said nowhere else.
     pub(super) identity: Option<&'a Identity>,
     pub(super) read: Documents,
@@ -75,7 +76,7 @@ impl Compiler<'_> {
         }
         let limits = typed.limit.map(|limits| service::limits(limits, &action.inputs, problems)).unwrap_or_default();
         let scope = Scope { inputs: &action.inputs, headers: self.headers, has_subject: action.subject.is_some() };
-        let when = typed.when.and_then(|when| condition(&when, &scope, problems));
+        let when = typed.when.and_then(|when| condition(&when, &scope, self.conditions, problems));
         let sends = typed.sends.map(|sends| {
             refuse_empty(&sends.fields, "no body could be passed on", problems);
             refuse_long(&sends.fields, problems);

@@ -8,13 +8,14 @@ use super::{Documents, contract};
 use crate::bundle::documents::guardrail::{Guardrail as Typed, On, Override as TypedOverride, Then as TypedThen};
 use crate::bundle::read::Spanned;
 use crate::catalog::{Action, ActionId, Catalog, Demands, Input};
-use crate::contract::{Contract, Guardrail, Override, Scope, Then};
+use crate::contract::{Conditions, Contract, Guardrail, Override, Scope, Then};
 use crate::terms::{ActionName, Name};
 use crate::yaml::{Place, Problem, Problems};
 
 pub(super) struct Compiler<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) headers: &'a [String],
+    pub(super) conditions: &'a Conditions,
     pub(super) read: Documents,
 }
 
@@ -42,7 +43,7 @@ impl Compiler<'_> {
             let actions: Vec<_> = about.iter().map(|(_, action)| *action).collect();
             let inputs = shared_inputs(&actions);
             let has_subject = actions.iter().all(|action| action.subject.is_some());
-            condition(&when, &Scope { inputs: &inputs, headers: self.headers, has_subject }, problems)
+            condition(&when, &Scope { inputs: &inputs, headers: self.headers, has_subject }, self.conditions, problems)
         });
         let then = match typed.then {
             TypedThen::Deny => Then::Deny,
@@ -142,7 +143,7 @@ impl Compiler<'_> {
         }
         let limits = set.value.limit.map(|limits| super::service::limits(limits, &action.inputs, problems));
         let scope = Scope { inputs: &action.inputs, headers: self.headers, has_subject: action.subject.is_some() };
-        let when = set.value.when.and_then(|when| condition(&when, &scope, problems));
+        let when = set.value.when.and_then(|when| condition(&when, &scope, self.conditions, problems));
         grant.exception = Some(Box::new(Override {
             name: name.value,
             owner,

@@ -57,6 +57,20 @@ fn check(text: &str, expected: bool) {
 }
 
 #[test]
+fn what_is_written_the_same_is_parsed_once_and_checked_against_each_scope() {
+    let conditions = Conditions::default();
+    let compile = |text: &str, has_subject| {
+        conditions.compile(text, &Scope { inputs: &[], headers: &[], has_subject }).map(|condition| condition.text)
+    };
+    let text = "subject == 'customer-4'";
+    assert_eq!(compile(text, true).as_deref(), Ok(text));
+    assert_eq!(compile(text, true).as_deref(), Ok(text));
+    assert!(compile(text, false).is_err(), "there is no subject");
+    assert!(compile("subject ==", true).is_err());
+    assert_eq!(conditions.parsed.borrow().len(), 1);
+}
+
+#[test]
 fn every_name_has_its_type() {
     check("caller.workload == 'spiffe://cluster.local/ns/support/sa/desk'", true);
     check("caller.user != 'agent-7'", false);
