@@ -134,6 +134,8 @@ impl Config {
                 max_time: typed.max_check_time.saturating_add(SLOW_CLIENT),
             },
             socket_file: transport::SocketFileConfig { mode: typed.socket_mode.0, group: typed.socket_group },
+                greeting: transport::Config::GREETING,
+                ping_every: transport::Config::PING_EVERY,
             tls: typed.tls.map(|folder| certificates::Config { folder, client_ca, allowed, poll }),
             workers: typed.workers.unwrap_or_else(cores),
             max_stall: typed.max_stall,

@@ -42,10 +42,15 @@ pub(crate) fn head() -> http::Result<http::Request<()>> {
 impl Ask {
     /// With the five bytes that gRPC puts before a message: not compressed, and the length.
     pub(crate) fn to_wire(&self) -> Bytes {
-        framed(&self.message().encode_to_vec())
+        framed(&self.message())
     }
 
-    fn message(&self) -> CheckRequest {
+    /// Without them.
+    pub(crate) fn message(&self) -> Vec<u8> {
+        self.check().encode_to_vec()
+    }
+
+    fn check(&self) -> CheckRequest {
         let header = |name: &str, value: &str| HeaderValue {
             key: name.to_owned(),
             raw_value: value.as_bytes().to_vec(),

@@ -79,6 +79,8 @@ impl Gate {
                 max_message: 16 << 20,
                 max_time: Duration::from_secs(6),
             },
+                greeting: transport::Config::GREETING,
+                ping_every: transport::Config::PING_EVERY,
             socket_file: SocketFileConfig { mode: 0o660, group: None },
             tls: None,
             // On the test's own runtime.
