@@ -65,6 +65,15 @@ impl Process {
         line["address"].as_str().unwrap().to_owned()
     }
 
+    /// Ends it, and gives every line that it wrote.
+    fn into_lines(mut self) -> Vec<Value> {
+        self.terminate();
+        self.child.wait().unwrap();
+        // The reader ends with the process.
+        let rest: Vec<_> = self.lines.iter().collect();
+        self.seen.drain(..).chain(rest).collect()
+    }
+
     fn terminate(&self) {
         assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
     }
@@ -130,6 +139,30 @@ async fn what_is_in_force_is_said_at_start_and_again_after_a_restart_the_log_rea
         let users: std::collections::BTreeSet<_> =
             records.iter().map(|record| record.caller.as_ref().unwrap().user.clone()).collect();
         assert_eq!(users.len(), 1, "under one key a person has one name");
+    }
+}
+
+#[test]
+fn a_client_that_floods_writes_no_line_of_the_log_unless_the_operator_wants_to_hear_of_it() {
+    use std::io::{Read as _, Write as _};
+    let of_h2 = |line: &Value| line["target"].as_str().is_some_and(|target| target.starts_with("h2"));
+    for (level, is_heard) in [("info", false), ("debug", false), ("warn,h2=debug", true)] {
+        let folder = TempDir::new().unwrap();
+        let mut process = serve(&folder, &["--drain-delay", "0s", "--log-level", "info"]);
+        process.line("ready", |line| line["message"] == "ready");
+        let admin = process.address("admin").parse().unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        if level != "info" {
+            let put = runtime.block_on(crate::support::send(admin, "PUT", "/log-level", level));
+            assert!(put.starts_with("HTTP/1.1 200"), "{put}");
+        }
+        assert_eq!(runtime.block_on(crate::support::get(admin, "/log-level")).trim(), level, "as it was set");
+        let mut flood = std::net::TcpStream::connect(process.address("ext_authz")).unwrap();
+        // The other end may be gone before all of it is sent; it is gone for sure when nothing more can be read.
+        let _ = flood.write_all(&crate::hostile::greeting_and_resets());
+        let _ = flood.read_to_end(&mut Vec::new());
+        let lines = process.into_lines();
+        assert_eq!(lines.iter().any(of_h2), is_heard, "{level}: {lines:#?}");
     }
 }
 
