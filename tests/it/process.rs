@@ -190,10 +190,11 @@ fn a_configuration_that_makes_no_sense_is_refused_whole_with_64() {
 }
 
 #[test]
-fn a_collector_behind_tls_or_with_credentials_is_refused_and_not_named() {
+fn a_collector_that_nobody_vouches_for_or_with_credentials_is_refused_and_not_named() {
     let folder = TempDir::new().unwrap();
     for (url, wrong) in [
-        ("https://collector:4317", "TLS to a collector is not supported yet"),
+        ("https://collector:4317", "--otlp-endpoint with `https://` needs `otlpCa`"),
+        ("grpc://collector:4317", "begins with `http://` or `https://`, such as `http://otel-collector:4317`"),
         ("http://ada:swordfish@collector:4317", "--otlp-endpoint holds no credentials"),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
