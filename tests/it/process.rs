@@ -160,6 +160,7 @@ fn a_client_that_floods_writes_no_line_of_the_log_unless_the_operator_wants_to_h
         let mut flood = std::net::TcpStream::connect(process.address("ext_authz")).unwrap();
         // The other end may be gone before all of it is sent; it is gone for sure when nothing more can be read.
         let _ = flood.write_all(&crate::hostile::greeting_and_resets());
+        flood.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let _ = flood.read_to_end(&mut Vec::new());
         let lines = process.into_lines();
         assert_eq!(lines.iter().any(of_h2), is_heard, "{level}: {lines:#?}");
