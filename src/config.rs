@@ -73,6 +73,8 @@ pub struct Config {
 pub struct Collector {
     /// Its URL.
     pub endpoint: String,
+    /// File with those who vouch for it, where the URL is of TLS.
+    pub authorities: Option<PathBuf>,
     /// Headers that it asks for.
     pub headers: Vec<(String, Secret<String>)>,
     /// The share of traces without a parent that is sent, apart from what is always sent.
@@ -132,6 +134,8 @@ impl Config {
                 max_pending_bytes: typed.max_pending_bytes.0,
                 max_message: typed.max_check_bytes.0,
                 max_time: typed.max_check_time.saturating_add(SLOW_CLIENT),
+                greeting: transport::Config::GREETING,
+                ping_every: transport::Config::PING_EVERY,
             },
             socket_file: transport::SocketFileConfig { mode: typed.socket_mode.0, group: typed.socket_group },
             tls: typed.tls.map(|folder| certificates::Config { folder, client_ca, allowed, poll }),
@@ -150,6 +154,7 @@ impl Config {
             check: ext_authz::Config { max_time: typed.max_check_time, errors: typed.error_answer },
             traces: typed.otlp_endpoint.map(|endpoint| Collector {
                 endpoint,
+                authorities: typed.otlp_ca,
                 headers: typed.otlp_header.0,
                 ratio: typed.trace_ratio,
             }),
@@ -214,18 +219,34 @@ fn check(typed: &Typed, refuse: &mut impl FnMut(&str, &str)) {
         "admin",
         "is an address of this machine only, such as `127.0.0.1:9901`: it asks nobody who he is",
     );
-    if let Some(url) = &typed.otlp_endpoint {
-        let what = "is a URL that begins with `http://`: TLS to a collector is not supported yet";
-        refuse_if(!url.starts_with("http://"), "otlpEndpoint", what);
-        refuse_if(
-            url.contains('@'),
-            "otlpEndpoint",
-            "holds no credentials, since it is shown: `otlpHeader` is for them",
-        );
-    }
-    let no_collector = typed.otlp_endpoint.is_none() && !typed.otlp_header.0.is_empty();
-    refuse_if(no_collector, "otlpHeader", "needs `otlpEndpoint`");
+    check_collector(typed, &mut refuse_if);
     refuse_if(telemetry::check_filter(&typed.log_level).is_err(), "logLevel", "is neither a level nor a filter");
+}
+
+fn check_collector(typed: &Typed, refuse_if: &mut impl FnMut(bool, &str, &str)) {
+    let Some(url) = &typed.otlp_endpoint else {
+        refuse_if(!typed.otlp_header.0.is_empty(), "otlpHeader", "needs `otlpEndpoint`");
+        refuse_if(typed.otlp_ca.is_some(), "otlpCa", "needs `otlpEndpoint`");
+        return;
+    };
+    let is_tls = url.starts_with("https://");
+    refuse_if(
+        !is_tls && !url.starts_with("http://"),
+        "otlpEndpoint",
+        "is a URL that begins with `http://` or `https://`, such as `http://otel-collector:4317`",
+    );
+    refuse_if(
+        is_tls && typed.otlp_ca.is_none(),
+        "otlpEndpoint",
+        "with `https://` needs `otlpCa`, the file with the authorities to believe; public ones mostly stand in \
+         `/etc/ssl/certs/ca-certificates.crt`",
+    );
+    refuse_if(
+        !is_tls && typed.otlp_ca.is_some(),
+        "otlpCa",
+        "needs `https://` in `otlpEndpoint`: without it nothing is proven",
+    );
+    refuse_if(url.contains('@'), "otlpEndpoint", "holds no credentials, since it is shown: `otlpHeader` is for them");
 }
 
 #[cfg(test)]

@@ -61,6 +61,17 @@ pub struct Config {
     /// The longest time that a request may take from its beginning until its client has the answer. It is there for those who
     /// send or read slowly; whoever judges has a shorter one.
     pub max_time: Duration,
+    /// How long a client may take for the TLS handshake, and again to say that it speaks HTTP/2.
+    pub greeting: Duration,
+    /// How often a client is asked whether it is there. Who has not answered by the next time is gone.
+    pub ping_every: Duration,
+}
+
+impl Config {
+    /// A handshake, or a greeting, takes a millisecond or two of work, and some round trips.
+    pub const GREETING: Duration = Duration::from_secs(5);
+    /// Rarely enough to cost nothing; a connection whose other end is gone without a word is noticed within a minute.
+    pub const PING_EVERY: Duration = Duration::from_secs(30);
 }
 
 /// A request of the method that is asked often.
@@ -120,7 +131,7 @@ impl<A: Answer> Port<A> {
             Ok(Socket::Unix(stream)) => connection::serve(stream, self, stop).await,
             Ok(Socket::Tcp(stream)) => match self.tls.clone() {
                 None => connection::serve(stream, self, stop).await,
-                Some(tls) => match stop.run_until_cancelled(tls.accept(stream)).await {
+                Some(tls) => match stop.run_until_cancelled(tls.accept(stream, self.config.greeting)).await {
                     Some(Ok(stream)) => connection::serve(stream, self, stop).await,
                     Some(Err(refused)) => self.metrics.count_handshake(refused),
                     None => {}

@@ -41,7 +41,7 @@ struct Counted {
 /// Counts the floor, and Tollgate with few and many actions.
 pub(crate) async fn count(settings: &Settings, checks: usize) -> anyhow::Result<()> {
     anyhow::ensure!((1..=100_000).contains(&checks), "--checks is between 1 and 100000");
-    let results = crate::results()?;
+    let results = crate::run::results()?;
     let run = tempfile::Builder::new().prefix("count-").tempdir_in(&results)?;
     let parties = Parties::try_new(run.path())?;
     let mut all = Vec::new();

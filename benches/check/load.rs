@@ -10,12 +10,12 @@ use anyhow::Context as _;
 use bytes::{Bytes, BytesMut};
 use h2::client::SendRequest;
 use hdrhistogram::Histogram;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
 use tollgate::demo::service::Address;
 
 use crate::answer::{Answer, Compare};
+use crate::grpc::shake_hands;
 use crate::parties::Tls;
 
 mod closed;
@@ -110,18 +110,6 @@ impl Target {
         let trailers = receiving.trailers().await?;
         Ok(Answer { status: head.status, headers: head.headers, body: body.freeze(), trailers })
     }
-}
-
-async fn shake_hands<S>(stream: S, drivers: &mut JoinSet<()>) -> anyhow::Result<SendRequest<Bytes>>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let (sender, connection) = h2::client::handshake(stream).await?;
-    // An error of the connection is an error of each request on it, where it is seen.
-    drivers.spawn(async move {
-        let _ = connection.await;
-    });
-    Ok(sender)
 }
 
 impl Connections {

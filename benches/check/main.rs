@@ -12,9 +12,13 @@ mod answer;
 mod args;
 mod bundle;
 mod cell;
+#[path = "../shared/claims.rs"]
+mod claims;
 mod contender;
 mod figures;
 mod floor;
+#[path = "../shared/grpc.rs"]
+mod grpc;
 mod instructions;
 mod load;
 mod machine;
@@ -25,14 +29,13 @@ mod question;
 mod report;
 mod request;
 mod rounds;
+#[path = "../shared/run.rs"]
+mod run;
 mod subject;
 
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::Parser as _;
-use tokio::signal::unix::{SignalKind, signal};
 
 use args::{Args, Role, Settings};
 use machine::Machine;
@@ -56,7 +59,7 @@ fn main() -> anyhow::Result<()> {
     // One thread: the load generator has one core, and nothing else runs on it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let interrupted = interrupted()?;
+        let interrupted = run::interrupted()?;
         let work = async {
             match role {
                 Some(Role::Instructions { checks }) => instructions::count(&settings, checks).await,
@@ -72,8 +75,7 @@ fn main() -> anyhow::Result<()> {
 
 async fn measure(settings: &Settings) -> anyhow::Result<()> {
     let plan = Plan::try_new(settings)?;
-    let results = results()?;
-    // On the disk that the build is on: a folder in memory would sync in no time.
+    let results = run::results()?;
     let folder = tempfile::Builder::new().prefix("run-").tempdir_in(&results)?;
     let machine = Machine::take()?;
     let mut bench = Bench::set_up(settings, plan, &machine, folder.path()).await?;
@@ -85,23 +87,4 @@ async fn measure(settings: &Settings) -> anyhow::Result<()> {
     report::write(settings, &machine, &bench, &ended, &path)?;
     writeln!(out, "\nevery figure of every round: {}", path.display())?;
     Ok(())
-}
-
-/// `target/bench`, where results are left.
-fn results() -> anyhow::Result<PathBuf> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().context("cargo has no target folder")?;
-    let results = target.join("bench");
-    std::fs::create_dir_all(&results).with_context(|| format!("can't create `{}`", results.display()))?;
-    Ok(results)
-}
-
-/// Resolves with Ctrl-C or SIGTERM.
-fn interrupted() -> io::Result<impl Future<Output = ()>> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
 }

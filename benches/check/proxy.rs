@@ -16,9 +16,10 @@ use tollgate::demo::service::Address;
 
 use crate::args::{Form, Settings};
 use crate::cell::Transport;
+use crate::claims::NAMESPACE;
 use crate::machine::Machine;
 use crate::parties::{AUTHORIZER, Parties, Tls};
-use crate::request::{NAMESPACE, claims};
+use crate::request::claims;
 use crate::subject::Subject;
 
 /// The port that asks nobody.

@@ -1,9 +1,10 @@
 //! What a server is asked by gRPC, and what it must say.
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use tollgate::demo::service::Address;
 
 use crate::answer::Compare;
+use crate::grpc;
 use crate::load::Target;
 use crate::parties::Tls;
 
@@ -18,13 +19,7 @@ pub(crate) struct Question {
 
 impl Question {
     pub(crate) fn new(path: &'static str, message: &impl prost::Message, expected: Compare) -> Self {
-        let message = message.encode_to_vec();
-        let mut frame = BytesMut::with_capacity(5 + message.len());
-        // Not compressed, and the length.
-        frame.put_u8(0);
-        frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-        frame.extend_from_slice(&message);
-        Self { path, frame: frame.freeze(), expected }
+        Self { path, frame: grpc::framed(&message.encode_to_vec()), expected }
     }
 
     /// Asks it by gRPC.

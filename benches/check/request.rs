@@ -5,11 +5,10 @@
 
 use bytes::Bytes;
 use envoy_types::ext_authz::v3::pb::{CheckRequest, HeaderValue};
-use envoy_types::pb::envoy::config::core::v3::{Address, HeaderMap, Metadata, SocketAddress, address, socket_address};
+use envoy_types::pb::envoy::config::core::v3::{Address, HeaderMap, SocketAddress, address, socket_address};
 use envoy_types::pb::envoy::service::auth::v3::AttributeContext;
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer, Request, TlsSession};
-use envoy_types::pb::google::protobuf::value::Kind;
-use envoy_types::pb::google::protobuf::{ListValue, Struct, Timestamp, Value};
+use envoy_types::pb::google::protobuf::Timestamp;
 use prost::Message as _;
 use serde_json::json;
 
@@ -17,11 +16,10 @@ use crate::answer::Compare;
 use crate::args::Form;
 use crate::bundle::{DESK, HOST, MOST};
 use crate::cell::Body;
+use crate::claims;
 use crate::parties::EDGE;
 use crate::question::Question;
 
-/// Where the claims of a token that Envoy verified stand, and where the policies read them.
-pub(crate) const NAMESPACE: &str = "envoy.filters.http.jwt_authn";
 /// An amount within the limit, and one beyond.
 pub(crate) const ALLOWED: u32 = MOST - 50;
 pub(crate) const FORBIDDEN: u32 = MOST + 1;
@@ -149,16 +147,12 @@ fn message(form: Form, line: &Line) -> CheckRequest {
         Form::Map => http.headers = headers_in_check(line).into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
     }
     let time = Timestamp { seconds: 1_767_225_600, nanos: 123_456_789 };
-    let claims = Struct { fields: [("claims".to_owned(), value(&claims()))].into() };
     CheckRequest {
         attributes: Some(AttributeContext {
             source: Some(peer("10.4.7.21", 41234, DESK)),
             destination: Some(peer("10.4.0.9", 8443, EDGE)),
             request: Some(Request { time: Some(time), http: Some(http) }),
-            metadata_context: Some(Metadata {
-                filter_metadata: [(NAMESPACE.to_owned(), claims)].into(),
-                ..Metadata::default()
-            }),
+            metadata_context: claims::metadata(&claims()),
             tls_session: Some(TlsSession { sni: HOST.to_owned() }),
             ..AttributeContext::default()
         }),
@@ -177,19 +171,4 @@ fn peer(ip: &str, port: u32, principal: &str) -> Peer {
     };
     let address = Address { address: Some(address::Address::SocketAddress(socket)) };
     Peer { address: Some(address), principal: principal.to_owned(), ..Peer::default() }
-}
-
-fn value(json: &serde_json::Value) -> Value {
-    use serde_json::Value as Json;
-    let kind = match json {
-        Json::Null => Kind::NullValue(0),
-        Json::Bool(value) => Kind::BoolValue(*value),
-        Json::Number(value) => Kind::NumberValue(value.as_f64().unwrap_or(f64::NAN)),
-        Json::String(value) => Kind::StringValue(value.clone()),
-        Json::Array(list) => Kind::ListValue(ListValue { values: list.iter().map(value).collect() }),
-        Json::Object(map) => Kind::StructValue(Struct {
-            fields: map.iter().map(|(name, member)| (name.clone(), value(member))).collect(),
-        }),
-    };
-    Value { kind: Some(kind) }
 }

@@ -1,15 +1,14 @@
 //! A check as Envoy asks it over gRPC, and what came back, whichever way it was asked.
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use envoy_types::ext_authz::v3::pb::{CheckRequest, CheckResponse, HeaderValue, HttpResponse};
-use envoy_types::pb::envoy::config::core::v3::{HeaderMap, Metadata};
+use envoy_types::pb::envoy::config::core::v3::HeaderMap;
 use envoy_types::pb::envoy::service::auth::v3::AttributeContext;
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer, Request};
-use envoy_types::pb::google::protobuf::value::Kind;
-use envoy_types::pb::google::protobuf::{ListValue, Struct, Value};
 use prost::Message as _;
 
-const NAMESPACE: &str = "envoy.filters.http.jwt_authn";
+use crate::{claims, grpc};
+
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 
 /// A request that somebody makes through Envoy.
@@ -42,10 +41,15 @@ pub(crate) fn head() -> http::Result<http::Request<()>> {
 impl Ask {
     /// With the five bytes that gRPC puts before a message: not compressed, and the length.
     pub(crate) fn to_wire(&self) -> Bytes {
-        framed(&self.message().encode_to_vec())
+        grpc::framed(&self.message())
     }
 
-    fn message(&self) -> CheckRequest {
+    /// Without them.
+    pub(crate) fn message(&self) -> Vec<u8> {
+        self.check().encode_to_vec()
+    }
+
+    fn check(&self) -> CheckRequest {
         let header = |name: &str, value: &str| HeaderValue {
             key: name.to_owned(),
             raw_value: value.as_bytes().to_vec(),
@@ -75,26 +79,15 @@ impl Ask {
             header_map: Some(HeaderMap { headers: headers.into_iter().map(|(n, v)| header(n, v)).collect() }),
             ..HttpRequest::default()
         };
-        let claims = Struct { fields: [("claims".to_owned(), value(&self.claims))].into() };
-        let metadata = (!self.claims.is_null())
-            .then(|| Metadata { filter_metadata: [(NAMESPACE.to_owned(), claims)].into(), ..Metadata::default() });
         CheckRequest {
             attributes: Some(AttributeContext {
                 source: Some(Peer { principal: self.workload.into(), ..Peer::default() }),
                 request: Some(Request { http: Some(http), ..Request::default() }),
-                metadata_context: metadata,
+                metadata_context: claims::metadata(&self.claims),
                 ..AttributeContext::default()
             }),
         }
     }
-}
-
-pub(crate) fn framed(message: &[u8]) -> Bytes {
-    let mut frame = BytesMut::with_capacity(5 + message.len());
-    frame.put_u8(0);
-    frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-    frame.extend_from_slice(message);
-    frame.freeze()
 }
 
 impl Got {
@@ -138,19 +131,4 @@ impl Got {
             _ => Self::Refused(status.into(), reason.to_owned()),
         }
     }
-}
-
-fn value(json: &serde_json::Value) -> Value {
-    use serde_json::Value as Json;
-    let kind = match json {
-        Json::Null => Kind::NullValue(0),
-        Json::Bool(value) => Kind::BoolValue(*value),
-        Json::Number(value) => Kind::NumberValue(value.as_f64().unwrap_or(f64::NAN)),
-        Json::String(value) => Kind::StringValue(value.clone()),
-        Json::Array(list) => Kind::ListValue(ListValue { values: list.iter().map(value).collect() }),
-        Json::Object(map) => Kind::StructValue(Struct {
-            fields: map.iter().map(|(name, member)| (name.clone(), value(member))).collect(),
-        }),
-    };
-    Value { kind: Some(kind) }
 }

@@ -13,11 +13,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
+use crate::ask::Ask;
+use crate::cases::{self, API, DESK};
 use crate::certificates::{self, Connectors, Current};
 use crate::tally::{Sort, Tally};
+
+type Wire = wire::Wire<TlsStream<TcpStream>>;
 
 /// How a visit ended.
 enum End {
@@ -109,4 +115,19 @@ impl Target {
     const fn good(&self) -> &TlsConnector {
         &self.connectors.good
     }
+
+    /// A connection of somebody who may connect.
+    async fn greet(&self, settings: &[u8]) -> anyhow::Result<Wire> {
+        greet(self.good(), self.address, settings).await
+    }
+}
+
+async fn greet(connector: &TlsConnector, to: SocketAddr, settings: &[u8]) -> anyhow::Result<Wire> {
+    Ok(Wire::greet(certificates::connect(connector, to).await?, settings).await?)
+}
+
+/// A check that is granted.
+fn granted() -> Vec<u8> {
+    let (path, claims) = ("/v1/orders/7".to_owned(), cases::claims("pwd"));
+    Ask { method: "GET", host: API, path, workload: DESK, claims, body: "" }.message()
 }

@@ -11,26 +11,30 @@ mod args;
 mod ask;
 mod cases;
 mod certificates;
+#[path = "../shared/claims.rs"]
+mod claims;
 mod collector;
 mod edits;
+#[path = "../shared/grpc.rs"]
+mod grpc;
 mod hostile;
 mod load;
 mod mount;
 mod report;
 mod rolling;
+#[path = "../shared/run.rs"]
+mod run;
 mod stage;
 mod tally;
 mod watch;
 
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use args::{Args, Settings};
@@ -47,7 +51,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let settings = Args::parse().check()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let interrupted = interrupted()?;
+        let interrupted = run::interrupted()?;
         tokio::select! {
             done = soak(&settings) => done,
             () = interrupted => anyhow::bail!("interrupted: all that was started is stopped"),
@@ -56,7 +60,7 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 async fn soak(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let results = results()?;
+    let results = run::results()?;
     let folder = tempfile::Builder::new().prefix("soak-").tempdir_in(&results)?;
     let out = &mut io::stdout();
     let rolled = match settings.rolling {
@@ -113,14 +117,6 @@ fn surround(stage: &mut Stage, settings: &Settings, tally: &Arc<Tally>) -> anyho
     Ok(around)
 }
 
-/// On the disk that the build is on: a folder in memory would sync in no time.
-fn results() -> anyhow::Result<PathBuf> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().context("cargo has no target folder")?;
-    let results = target.join("bench");
-    std::fs::create_dir_all(&results).with_context(|| format!("can't create `{}`", results.display()))?;
-    Ok(results)
-}
-
 /// A line for whoever watches, at once.
 fn say(line: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -139,15 +135,4 @@ async fn until<F: Future<Output = bool>>(within: Duration, mut is_so: impl FnMut
         tokio::time::sleep(LOOK).await;
     }
     None
-}
-
-/// Resolves with Ctrl-C or SIGTERM.
-fn interrupted() -> io::Result<impl Future<Output = ()>> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
 }

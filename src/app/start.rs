@@ -42,8 +42,7 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>, logs: &Logs) -> R
     logs.register(&mut registry);
     let mut threads = Threads::default();
     let tls = certificates(&config, &mut threads, &mut registry)?;
-    let traces = config.traces.as_ref().map(|to| Traces::to_collector(&to.endpoint, &to.headers, to.ratio)).transpose();
-    let traces = traces.context("cannot set up traces")?.unwrap_or_default();
+    let traces = traces(&config)?;
     let (checks, bundles) = checks(&config, clock, traces.clone(), &mut threads, &mut registry)?;
     let of_ports = transport::Metrics::default();
     of_ports.register(&mut registry);
@@ -185,6 +184,12 @@ fn certificates(config: &Config, threads: &mut Threads, registry: &mut Registry)
     watcher.metrics().register(registry);
     threads.watch("certificates", move |stop| watcher.run(stop))?;
     Ok(Some(Tls::new(in_force)))
+}
+
+fn traces(config: &Config) -> Result<Traces> {
+    let Some(to) = &config.traces else { return Ok(Traces::default()) };
+    let authorities = to.authorities.as_deref().map(certificates::authorities).transpose()?;
+    Traces::to_collector(&to.endpoint, authorities, &to.headers, to.ratio).context("cannot set up traces")
 }
 
 /// Serves pages until told to stop.

@@ -73,8 +73,10 @@ settings! {
     pseudonym_key: Option<PathBuf>, "FILE";
     /// Where each decision is told as a line of JSON: `stdout`, a file that is appended to, or `off`
     decisions: Off<PathBuf> = "off", "WHERE";
-    /// OTLP/gRPC collector that traces are sent to, such as `http://otel-collector:4317`
+    /// OTLP/gRPC collector that traces are sent to, such as `http://otel-collector:4317`; over TLS with `https://`
     otlp_endpoint: Option<String>, "URL";
+    /// File with the authorities that a collector at `https://` must have a certificate of
+    otlp_ca: Option<PathBuf>, "FILE";
     /// Header that the collector asks for, as `name=value`; may be repeated, and is never shown
     otlp_header: Headers, "NAME=VALUE";
     /// Share of calls without a trace of their own that is traced; impact and critical always are

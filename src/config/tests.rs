@@ -101,6 +101,23 @@ fn names_of_clients_need_authorities_to_vouch_for_them() {
 }
 
 #[test]
+fn a_collector_over_tls_needs_authorities_and_another_one_none() {
+    refused("policies: /p\notlpCa: /ca\n", &["t.yaml:2:9: `otlpCa` needs `otlpEndpoint`"]);
+    refused(
+        "policies: /p\notlpEndpoint: http://c:4317\notlpCa: /ca\n",
+        &["t.yaml:3:9: `otlpCa` needs `https://` in `otlpEndpoint`: without it nothing is proven"],
+    );
+    refused(
+        "policies: /p\notlpEndpoint: https://c:4317\n",
+        &[
+            "t.yaml:2:15: `otlpEndpoint` with `https://` needs `otlpCa`, the file with the authorities to believe; public ones mostly stand in `/etc/ssl/certs/ca-certificates.crt`",
+        ],
+    );
+    let config = read("policies: /p\notlpEndpoint: https://c:4317\notlpCa: /ca\n").unwrap();
+    assert_eq!(config.traces.unwrap().authorities, Some("/ca".into()));
+}
+
+#[test]
 fn a_secret_is_never_shown() {
     let config =
         read("policies: /p\notlpEndpoint: http://c:4317\notlpHeader: [\"authorization=Bearer hunter2\"]\n").unwrap();

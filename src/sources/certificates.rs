@@ -17,7 +17,7 @@ use std::time::Duration;
 pub use allowed::AllowedName;
 use arc_swap::ArcSwap;
 pub use metrics::Metrics;
-use rustls::ServerConfig;
+use rustls::{RootCertStore, ServerConfig};
 use sha2::{Digest, Sha256};
 
 /// Which files, and who may connect.
@@ -93,6 +93,14 @@ pub fn watch(config: Config) -> Result<(Arc<ArcSwap<ServerConfig>>, Watcher), Er
     let in_force = Arc::new(ArcSwap::from_pointee(loaded.server));
     let watcher = Watcher { last_seen: seen.digest(), in_force: Arc::clone(&in_force), moving: None, config, metrics };
     Ok((in_force, watcher))
+}
+
+/// Reads the authorities of those whom we connect to, once, in PEM. A system's list is long: one in it that cannot be read
+/// vouches for nobody, and the others are good.
+pub fn authorities(path: &Path) -> Result<Vec<u8>, Error> {
+    let pem = read(path)?;
+    let (good, _) = RootCertStore::empty().add_parsable_certificates(pem::certificates(&pem, path)?);
+    if good == 0 { Err(Error::Malformed(path.to_owned())) } else { Ok(pem) }
 }
 
 impl Watcher {

@@ -1,6 +1,7 @@
 //! The log: JSON lines on stderr, written by a thread of its own, at a level that can be changed.
 //!
 //! A request never waits for a line to be written. Where lines come faster than they are read, they are lost and counted.
+//! Nobody who may only connect can fill it.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,15 +38,29 @@ pub struct LogGuard {
 /// Lines that may wait. At 300 bytes each this is at most 2.5 MiB.
 const MAX_QUEUED: usize = 8192;
 
+/// What holds under whatever the operator sets, unless he names `h2` himself. That library warns of each client that resets
+/// too much, so that a client could fill the log; what we do about such a client is counted, and is no news.
+const UNDER_ALL: &str = "h2=error";
+
 /// Whether a text is a level, or a filter such as `info,tollgate=debug`.
 pub fn check_filter(filter: &str) -> Result<(), ParseError> {
-    EnvFilter::builder().parse(filter).map(|_| ())
+    parse(filter).map(|_| ())
+}
+
+fn parse(filter: &str) -> Result<EnvFilter, ParseError> {
+    let builder = EnvFilter::builder();
+    match filter.is_empty() {
+        // Errors of everything: with anything before it, it would be nothing of all else.
+        true => builder.parse(filter),
+        // Of two that name the same, the later one is heeded.
+        false => builder.parse(format!("{UNDER_ALL},{filter}")),
+    }
 }
 
 impl Logs {
     /// Sends log lines of a level, or of a filter such as `info,tollgate=debug`, to stderr, from here on and everywhere.
     pub fn to_stderr(filter: &str) -> Result<(Self, LogGuard), ParseError> {
-        let (layer, handle) = reload::Layer::new(EnvFilter::builder().parse(filter)?);
+        let (layer, handle) = reload::Layer::new(parse(filter)?);
         let (writer, worker) =
             NonBlockingBuilder::default().buffered_lines_limit(MAX_QUEUED).lossy(true).finish(io::stderr());
         let lost = writer.error_counter();
@@ -85,7 +100,7 @@ impl Level {
 
     /// Logs something else from here on.
     pub fn set(&self, filter: &str) -> Result<(), ParseError> {
-        let parsed = EnvFilter::builder().parse(filter)?;
+        let parsed = parse(filter)?;
         let mut current = self.filter.lock().unwrap_or_else(PoisonError::into_inner);
         (self.change)(parsed);
         filter.clone_into(&mut current);

@@ -16,6 +16,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SamplingResult, SdkTracer, SdkTracerProvider, ShouldSample};
 
 use tonic::metadata::{MetadataKey, MetadataMap};
+use tonic::transport::{Certificate, ClientTlsConfig};
 
 use crate::gate::Summary;
 use crate::secret::Secret;
@@ -53,9 +54,11 @@ pub struct Span<'a> {
 const SHUTDOWN: Duration = Duration::from_secs(3);
 
 impl Traces {
-    /// Sends spans to an OTLP/gRPC collector, such as `http://127.0.0.1:4317`. Needs a tokio runtime around it.
+    /// Sends spans to an OTLP/gRPC collector, such as `http://127.0.0.1:4317`. With `https://` it must have a certificate of one
+    /// of these authorities, which come in PEM. Needs a tokio runtime around it.
     pub fn to_collector(
         endpoint: &str,
+        authorities: Option<Vec<u8>>,
         headers: &[(String, Secret<String>)],
         ratio: f64,
     ) -> Result<Self, ExporterBuildError> {
@@ -70,7 +73,12 @@ impl Traces {
         for (name, value) in headers {
             metadata.append(name, value);
         }
-        let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).with_metadata(metadata).build()?;
+        let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).with_metadata(metadata);
+        let exporter = match authorities {
+            Some(pem) => exporter.with_tls_config(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem))),
+            None => exporter,
+        };
+        let exporter = exporter.build()?;
         let attributes = [KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))];
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)

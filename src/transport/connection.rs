@@ -37,13 +37,9 @@ const MAX_ERROR_RESETS: usize = 1024;
 /// What a client may send before we have read it: on one request, and on the connection, which bounds what it holds here.
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
-/// A connection whose other end is gone without a word is noticed after both.
-const PING_EVERY: Duration = Duration::from_secs(30);
-const PING_WITHIN: Duration = Duration::from_secs(20);
 /// How long what is under way may take once a connection is old.
 const GRACE: Duration = Duration::from_secs(30);
-/// How long a client may take to say that it speaks HTTP/2, and to take our last words.
-const GREETING: Duration = Duration::from_secs(5);
+/// How long a client may take to take our last words.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends, is old, or is told to stop; then what is under way finishes.
@@ -53,7 +49,7 @@ where
     A: Answer,
 {
     let (gathering, outgoing) = gather(stream);
-    let ended = match timeout(GREETING, greet(gathering, &outgoing)).await {
+    let ended = match timeout(port.config.greeting, greet(gathering, &outgoing)).await {
         Ok(Ok(connection)) => Driver::new(connection, port, &stop).run(&outgoing).await,
         Ok(Err(error)) => Err(error),
         // Who says nothing is not told anything either.
@@ -93,6 +89,13 @@ where
 
 type Exchange = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// Whether the other end is still there.
+struct Alive {
+    ping_pong: PingPong,
+    pings: Interval,
+    is_asked: bool,
+}
+
 struct Driver<S, A> {
     connection: Connection<S>,
     port: Arc<Port<A>>,
@@ -102,7 +105,7 @@ struct Driver<S, A> {
     end: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// Once it is to end: when it must have.
     grace: Option<Pin<Box<Sleep>>>,
-    alive: Option<(PingPong, Interval, Option<Instant>)>,
+    alive: Option<Alive>,
     read_empty: Instant,
     quiet: Quiet,
 }
@@ -120,9 +123,11 @@ where
                 () = age => {}
             }
         });
-        let mut pings = tokio::time::interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
+        let every = port.config.ping_every;
+        let mut pings = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
+        // Nobody has less time to answer than this, however late we were.
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let alive = connection.ping_pong().map(|ping_pong| (ping_pong, pings, None));
+        let alive = connection.ping_pong().map(|ping_pong| Alive { ping_pong, pings, is_asked: false });
         let read_empty = Instant::now();
         Self {
             connection,
@@ -236,19 +241,17 @@ where
 
     /// Looks at the clock: begins the end where it is time, and says whether it is over.
     fn is_over(&mut self, context: &mut Context<'_>) -> bool {
-        if let Some((ping_pong, pings, since)) = &mut self.alive {
-            if since.is_some() && ping_pong.poll_pong(context).is_ready() {
-                *since = None;
+        if let Some(Alive { ping_pong, pings, is_asked }) = &mut self.alive {
+            if *is_asked && ping_pong.poll_pong(context).is_ready() {
+                *is_asked = false;
             }
             if pings.poll_tick(context).is_ready() {
-                // Nothing since the ping before: pings come at longer intervals than answers may take.
-                if since.is_some_and(|since| since.elapsed() > PING_WITHIN) {
+                // Nothing since the ping before.
+                if *is_asked {
                     return true;
                 }
-                // One is on its way already, or the connection ends.
-                if ping_pong.send_ping(Ping::opaque()).is_ok() {
-                    *since = Some(Instant::now());
-                }
+                // Where it fails the connection ends.
+                *is_asked = ping_pong.send_ping(Ping::opaque()).is_ok();
                 // Registers for the next one.
                 let _ = pings.poll_tick(context);
             }

@@ -27,18 +27,15 @@ pub(super) enum Refused {
     Other,
 }
 
-/// A handshake takes a millisecond or two of work, and as many round trips.
-const HANDSHAKE: Duration = Duration::from_secs(5);
-
 impl Tls {
     /// What is in this place when a connection comes.
     pub const fn new(in_force: Arc<ArcSwap<ServerConfig>>) -> Self {
         Self(in_force)
     }
 
-    pub(super) async fn accept(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, Refused> {
+    pub(super) async fn accept(&self, stream: TcpStream, within: Duration) -> Result<TlsStream<TcpStream>, Refused> {
         let acceptor = TlsAcceptor::from(self.0.load_full());
-        let accepted = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;
+        let accepted = tokio::time::timeout(within, acceptor.accept(stream)).await;
         accepted.map_err(|_| Refused::Timeout)?.map_err(|error| {
             let refused = Refused::from(&error);
             tracing::debug!(%error, reason = refused.as_str(), "a handshake failed");

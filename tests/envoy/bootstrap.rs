@@ -33,6 +33,7 @@ async fn envoy_accepts_every_switch_turned_the_other_way() {
         allowed_headers: vec!["authorization".to_owned(), "tollgate-purpose".to_owned()],
         disallowed_headers: vec!["cookie".to_owned()],
         timeout: Duration::from_millis(250),
+        retries: 0,
         status_on_error: 500,
         failure_mode_allow: true,
         validate_mutations: true,

@@ -1,7 +1,8 @@
-//! Two replicas behind one Envoy, each with a ledger of its own: started again one after the other.
+//! Two replicas behind one Envoy, each with a ledger of its own: started again one after the other, and killed.
 //!
-//! A replica that is told to end costs no request: it says so first, and Envoy's health checks hear it in time. What is asked
-//! of a debug build is little; `make soak` asks for fifty thousand requests the same way.
+//! A replica that is told to end costs no request: it says so first, and Envoy's health checks hear it in time. One that is
+//! killed costs none either where Envoy may ask again. What is asked of a debug build is little; `make soak` asks for fifty
+//! thousand requests the same way.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -151,5 +152,30 @@ async fn replicas_that_are_started_again_one_after_the_other_cost_no_request() {
     assert!(recorded.iter().all(|count| *count > 0), "both were asked");
     // Envoy told us of each request once, and each was decided once.
     assert_eq!((recorded.iter().sum::<u64>(), retries), (asked, 0));
+    assert_eq!(pair.lab.upstream.count(), asked);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_is_killed_costs_no_request_where_envoy_may_ask_again() {
+    let mut pair = Pair::start(patient()).await;
+    let (load, callers) = pair.load();
+    for number in [0, 1, 0] {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        pair.replicas[number].kill().unwrap();
+        pair.until_healthy(1).await;
+        pair.replicas[number].restart().await.unwrap();
+        pair.until_healthy(2).await;
+    }
+    load.stop.store(true, Ordering::SeqCst);
+    let failed: Vec<_> = callers.join_all().await.into_iter().flatten().collect();
+    let retries = pair.envoy.count(r"cluster\.tollgate\.upstream_rq_retry$").await.unwrap();
+    let asked = load.asked.load(Ordering::SeqCst);
+    println!("{} failed of {asked} with three kills; {retries} asked again", failed.len());
+    assert!(failed.is_empty(), "{:?}", &failed[..failed.len().min(10)]);
+    assert!(retries > 0, "a kill under load was noticed");
+    for replica in &mut pair.replicas {
+        assert!(replica.terminate(PATIENCE).await.unwrap().success());
+    }
+    // What was judged and not answered was judged again: nothing passed that is not recorded.
     assert_eq!(pair.lab.upstream.count(), asked);
 }

@@ -78,6 +78,7 @@ async fn front(lab: &Lab, tollgate: &Address, cluster: Option<&str>) -> Envoy {
         "cluster_name: tollgate }\n                        timeout: 0.25s",
         "cluster_name: tollgate }\n                        timeout: 5s",
     );
+    text = replaced(&text, "max_interval: 0.25s", "max_interval: 5s");
     let service = lab.upstream.address();
     let here = |address: std::net::SocketAddr| format!("127.0.0.1, port_value: {}", address.port());
     text = replaced(&text, "app.internal, port_value: 8080", &here(service));

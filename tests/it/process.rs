@@ -65,6 +65,15 @@ impl Process {
         line["address"].as_str().unwrap().to_owned()
     }
 
+    /// Ends it, and gives every line that it wrote.
+    fn into_lines(mut self) -> Vec<Value> {
+        self.terminate();
+        self.child.wait().unwrap();
+        // The reader ends with the process.
+        let rest: Vec<_> = self.lines.iter().collect();
+        self.seen.drain(..).chain(rest).collect()
+    }
+
     fn terminate(&self) {
         assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
     }
@@ -134,6 +143,31 @@ async fn what_is_in_force_is_said_at_start_and_again_after_a_restart_the_log_rea
 }
 
 #[test]
+fn a_client_that_floods_writes_no_line_of_the_log_unless_the_operator_wants_to_hear_of_it() {
+    use std::io::{Read as _, Write as _};
+    let of_h2 = |line: &Value| line["target"].as_str().is_some_and(|target| target.starts_with("h2"));
+    for (level, is_heard) in [("info", false), ("debug", false), ("warn,h2=debug", true)] {
+        let folder = TempDir::new().unwrap();
+        let mut process = serve(&folder, &["--drain-delay", "0s", "--log-level", "info"]);
+        process.line("ready", |line| line["message"] == "ready");
+        let admin = process.address("admin").parse().unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        if level != "info" {
+            let put = runtime.block_on(crate::support::send(admin, "PUT", "/log-level", level));
+            assert!(put.starts_with("HTTP/1.1 200"), "{put}");
+        }
+        assert_eq!(runtime.block_on(crate::support::get(admin, "/log-level")).trim(), level, "as it was set");
+        let mut flood = std::net::TcpStream::connect(process.address("ext_authz")).unwrap();
+        // The other end may be gone before all of it is sent; it is gone for sure when nothing more can be read.
+        let _ = flood.write_all(&crate::hostile::greeting_and_resets());
+        flood.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let _ = flood.read_to_end(&mut Vec::new());
+        let lines = process.into_lines();
+        assert_eq!(lines.iter().any(of_h2), is_heard, "{level}: {lines:#?}");
+    }
+}
+
+#[test]
 fn a_configuration_that_makes_no_sense_is_refused_whole_with_64() {
     let folder = TempDir::new().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
@@ -157,10 +191,11 @@ fn a_configuration_that_makes_no_sense_is_refused_whole_with_64() {
 }
 
 #[test]
-fn a_collector_behind_tls_or_with_credentials_is_refused_and_not_named() {
+fn a_collector_that_nobody_vouches_for_or_with_credentials_is_refused_and_not_named() {
     let folder = TempDir::new().unwrap();
     for (url, wrong) in [
-        ("https://collector:4317", "TLS to a collector is not supported yet"),
+        ("https://collector:4317", "--otlp-endpoint with `https://` needs `otlpCa`"),
+        ("grpc://collector:4317", "begins with `http://` or `https://`, such as `http://otel-collector:4317`"),
         ("http://ada:swordfish@collector:4317", "--otlp-endpoint holds no credentials"),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));

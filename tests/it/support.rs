@@ -1,17 +1,18 @@
 //! A Tollgate in this process, on ports that the system chose, and a client that asks as Envoy does.
 
+#[path = "../../benches/shared/claims.rs"]
+mod claims;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use envoy_types::ext_authz::v3::pb::{CheckRequest, CheckResponse, HeaderValue, HttpResponse};
-use envoy_types::pb::envoy::config::core::v3::{HeaderMap, Metadata};
+use envoy_types::pb::envoy::config::core::v3::HeaderMap;
 use envoy_types::pb::envoy::service::auth::v3::AttributeContext;
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer, Request};
 use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
-use envoy_types::pb::google::protobuf::value::Kind;
-use envoy_types::pb::google::protobuf::{ListValue, Struct, Value};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -78,6 +79,8 @@ impl Gate {
                 max_pending_bytes: 32 << 20,
                 max_message: 16 << 20,
                 max_time: Duration::from_secs(6),
+                greeting: transport::Config::GREETING,
+                ping_every: transport::Config::PING_EVERY,
             },
             socket_file: SocketFileConfig { mode: 0o660, group: None },
             tls: None,
@@ -266,35 +269,15 @@ impl Ask {
             }
             http.headers = joined;
         }
-        let claims = Struct { fields: [("claims".to_owned(), to_value(&self.claims))].into() };
-        let metadata = (!self.claims.is_null()).then(|| Metadata {
-            filter_metadata: [("envoy.filters.http.jwt_authn".to_owned(), claims)].into(),
-            ..Metadata::default()
-        });
         CheckRequest {
             attributes: Some(AttributeContext {
                 source: Some(Peer { principal: self.workload.into(), ..Peer::default() }),
                 request: Some(Request { http: Some(http), ..Request::default() }),
-                metadata_context: metadata,
+                metadata_context: claims::metadata(&self.claims),
                 ..AttributeContext::default()
             }),
         }
     }
-}
-
-fn to_value(json: &serde_json::Value) -> Value {
-    use serde_json::Value as Json;
-    let kind = match json {
-        Json::Null => Kind::NullValue(0),
-        Json::Bool(value) => Kind::BoolValue(*value),
-        Json::Number(value) => Kind::NumberValue(value.as_f64().unwrap()),
-        Json::String(value) => Kind::StringValue(value.clone()),
-        Json::Array(list) => Kind::ListValue(ListValue { values: list.iter().map(to_value).collect() }),
-        Json::Object(map) => Kind::StructValue(Struct {
-            fields: map.iter().map(|(name, value)| (name.clone(), to_value(value))).collect(),
-        }),
-    };
-    Value { kind: Some(kind) }
 }
 
 /// What Envoy would do with an answer.

@@ -24,13 +24,13 @@ const NAME: &str = "tollgate.shop.svc";
 const GATEWAY: &str = "spiffe://cluster.local/ns/gateway/sa/envoy";
 
 /// Certificates as a volume has them.
-struct Files {
+pub struct Files {
     folder: TempDir,
     authority: Authority,
 }
 
 impl Files {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let files = Self { folder: TempDir::new().unwrap(), authority: Authority::try_new().unwrap() };
         files.put_pair(&files.authority);
         std::fs::write(files.path().join("ca.crt"), files.authority.pem()).unwrap();
@@ -48,12 +48,20 @@ impl Files {
         std::fs::rename(written.key, self.path().join("tls.key")).unwrap();
     }
 
-    async fn gate(&self, allowed: &[&str]) -> Gate {
+    pub fn config(&self, allowed: &[&str]) -> certificates::Config {
         let folder = self.path().to_owned();
         let client_ca = Some(folder.join("ca.crt"));
         let allowed = allowed.iter().map(|name| name.parse().unwrap()).collect();
-        let poll = Duration::from_millis(30);
-        let tls = certificates::Config { folder, client_ca, allowed, poll };
+        certificates::Config { folder, client_ca, allowed, poll: Duration::from_millis(30) }
+    }
+
+    /// What somebody is answered who may ask.
+    pub async fn ask(&self, gate: &Gate) -> Result<Seen, String> {
+        ask(gate, &self.authority, Some(&self.authority.workload(GATEWAY).unwrap())).await
+    }
+
+    async fn gate(&self, allowed: &[&str]) -> Gate {
+        let tls = self.config(allowed);
         Gate::start_with(Setup { change: Box::new(|config| config.tls = Some(tls)), ..Setup::default() }).await
     }
 }
@@ -109,7 +117,7 @@ async fn who_has_an_allowed_certificate_is_answered_and_nobody_else() {
     let files = Files::new();
     let gate = files.gate(&["spiffe://cluster.local/ns/gateway/*"]).await;
     let ours = &files.authority;
-    assert_eq!(ask(&gate, ours, Some(&ours.workload(GATEWAY).unwrap())).await, Ok(Seen::Allowed));
+    assert_eq!(files.ask(&gate).await, Ok(Seen::Allowed));
 
     let elsewhere = ours.workload("spiffe://cluster.local/ns/shop/sa/orders").unwrap();
     let theirs = Authority::try_new().unwrap().workload(GATEWAY).unwrap();

@@ -1,12 +1,16 @@
 //! Spans, as a collector receives them.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::trace::v1::Span;
+use tempfile::TempDir;
 use tollgate::config::Collector as Settings;
+use tollgate::demo::pki::Authority;
+use tonic::transport::{Identity, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
 use crate::support::{Ask, Gate, Seen, Setup, seen};
@@ -37,9 +41,41 @@ async fn collector() -> (Collector, String) {
 }
 
 fn traced(endpoint: String) -> Setup {
-    Setup {
-        change: Box::new(|config| config.traces = Some(Settings { endpoint, headers: vec![], ratio: 0.0 })),
-        ..Setup::default()
+    traced_by(endpoint, None)
+}
+
+fn traced_by(endpoint: String, authorities: Option<PathBuf>) -> Setup {
+    let traces = Settings { endpoint, authorities, headers: vec![], ratio: 0.0 };
+    Setup { change: Box::new(|config| config.traces = Some(traces)), ..Setup::default() }
+}
+
+/// The same over TLS, with a certificate of this authority.
+async fn collector_behind_tls(by: &Authority) -> (Collector, String) {
+    let (pair, folder) = (by.server(&[]).unwrap(), TempDir::new().unwrap());
+    let written = pair.write(folder.path(), "collector").unwrap();
+    let read = |path: PathBuf| std::fs::read(path).unwrap();
+    let identity = Identity::from_pem(read(written.certificate), read(written.key));
+    let collector = Collector::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let mut server = tonic::transport::Server::builder().tls_config(ServerTlsConfig::new().identity(identity)).unwrap();
+    let server = server.add_service(TraceServiceServer::new(collector.clone()));
+    tokio::spawn(server.serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener)));
+    (collector, url)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_behind_tls_gets_spans_if_it_can_prove_who_it_is() {
+    let authority = Authority::try_new().unwrap();
+    for (believed, spans) in [(authority.pem(), 1), (Authority::try_new().unwrap().pem(), 0)] {
+        let (collector, url) = collector_behind_tls(&authority).await;
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("ca.crt");
+        std::fs::write(&file, believed).unwrap();
+        let gate = Gate::start_with(traced_by(url, Some(file))).await;
+        assert_eq!(seen(&gate.check(&Ask::reset(0)).await), Seen::Allowed);
+        gate.end().await;
+        assert_eq!(collector.0.lock().unwrap().len(), spans);
     }
 }
 

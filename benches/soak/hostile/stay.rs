@@ -7,10 +7,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::wire::{
-    self, DATA, END_HEADERS, GOAWAY, HEADERS, NO_WINDOW, PATIENCE, RST_STREAM, WINDOW_UPDATE, Wire, frame,
-};
-use super::{End, Target};
+use super::wire::{self, DATA, END_HEADERS, HEADERS, NO_WINDOW, PATIENCE, RST_STREAM, WINDOW_UPDATE, frame};
+use super::{End, Target, granted};
 use crate::certificates;
 
 /// How many connections at once, and for how long.
@@ -49,13 +47,13 @@ pub(super) async fn after_tls(to: Target) -> anyhow::Result<End> {
 
 /// It may stay until it is old, which is a minute here, and must answer PING meanwhile, which it does not.
 pub(super) async fn after_greeting(to: Target) -> anyhow::Result<End> {
-    let mut wire = Wire::greet(to.good(), to.address, &[]).await?;
+    let mut wire = to.greet(&[]).await?;
     Ok(closed(&mut wire.stream).await)
 }
 
 pub(super) async fn half_a_message(to: Target) -> anyhow::Result<End> {
-    let mut wire = Wire::greet(to.good(), to.address, &[]).await?;
-    let message = wire::message();
+    let mut wire = to.greet(&[]).await?;
+    let message = wire::framed(&granted());
     let (half, _) = message.split_at_checked(message.len() / 2).context("no message")?;
     wire.send(&[frame(HEADERS, END_HEADERS, 1, &wire::head()), frame(DATA, 0, 1, half)].concat()).await;
     Ok(match wire.until(|frame| frame.kind == RST_STREAM && frame.stream == 1).await {
@@ -67,8 +65,8 @@ pub(super) async fn half_a_message(to: Target) -> anyhow::Result<End> {
 
 /// Every answer waits for room, and none comes.
 pub(super) async fn no_window(to: Target) -> anyhow::Result<End> {
-    let mut wire = Wire::greet(to.good(), to.address, &NO_WINDOW).await?;
-    let checks: Vec<u8> = (0..CHECKS).flat_map(|number| wire::check(2 * number + 1)).collect();
+    let mut wire = to.greet(&NO_WINDOW).await?;
+    let checks = checks(CHECKS);
     wire.send(&frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 24).to_be_bytes())).await;
     wire.send(&checks).await;
     let mut resets = 0;
@@ -88,11 +86,10 @@ pub(super) async fn no_window(to: Target) -> anyhow::Result<End> {
 
 /// What it asked is answered as far as buffers take it; then it must go.
 pub(super) async fn never_reads(to: Target) -> anyhow::Result<End> {
-    let mut wire = Wire::greet(to.good(), to.address, &[]).await?;
+    let mut wire = to.greet(&[]).await?;
     wire.send(&frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes())).await;
-    let checks: Vec<u8> = (0..UNREAD_CHECKS).flat_map(|number| wire::check(2 * number + 1)).collect();
     // Comes back when the other end has closed, or has taken all of it.
-    let taken = wire.send(&checks).await;
+    let taken = wire.send(&checks(UNREAD_CHECKS)).await;
     Ok(match (taken, closed(&mut wire.stream).await) {
         (_, End::Wrong(how)) => End::Wrong(how),
         (true, _) => End::As("asked all, then closed"),
@@ -105,7 +102,7 @@ pub(super) async fn many(to: Target) -> anyhow::Result<End> {
     for _ in 0..MANY {
         let to = to.clone();
         all.spawn(async move {
-            let wire = Wire::greet(to.good(), to.address, &[]).await;
+            let wire = to.greet(&[]).await;
             tokio::time::sleep(FOR).await;
             wire.map(drop).is_ok()
         });
@@ -114,7 +111,7 @@ pub(super) async fn many(to: Target) -> anyhow::Result<End> {
     Ok(End::As(if connected == MANY { "all were taken" } else { "some were taken" }))
 }
 
-/// Whether a frame says that the connection ends.
-pub(super) fn is_goaway(frame: &wire::Frame) -> bool {
-    frame.kind == GOAWAY
+fn checks(count: u32) -> Vec<u8> {
+    let granted = granted();
+    (0..count).flat_map(|number| wire::check(2 * number + 1, &granted)).collect()
 }

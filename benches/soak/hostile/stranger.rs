@@ -5,8 +5,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::wire::{PATIENCE, SETTINGS, Wire};
-use super::{End, Target};
+use super::wire::{PATIENCE, SETTINGS};
+use super::{End, Target, greet};
 use crate::certificates;
 
 pub(super) async fn garbage(to: Target) -> anyhow::Result<End> {
@@ -50,7 +50,7 @@ pub(super) async fn dropped(to: Target) -> anyhow::Result<End> {
 
 /// In TLS 1.3 a client learns after its handshake whether its certificate was taken.
 async fn shut_out(connector: &TlsConnector, to: &Target) -> anyhow::Result<End> {
-    let Ok(mut wire) = Wire::greet(connector, to.address, &[]).await else { return Ok(End::As("shut out")) };
+    let Ok(mut wire) = greet(connector, to.address, &[]).await else { return Ok(End::As("shut out")) };
     Ok(match wire.next().await {
         Ok(Some(frame)) if frame.kind == SETTINGS => End::Wrong("it was let in"),
         Ok(Some(_)) => End::Wrong("it was spoken to"),

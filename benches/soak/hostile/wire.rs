@@ -1,16 +1,9 @@
-//! Frames as no library would send them (RFC 9113), over TLS.
+//! Frames as no library would send them (RFC 9113), over any stream. The soak and the tests share it.
 
-use std::net::SocketAddr;
+use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
-
-use crate::ask::{Ask, framed};
-use crate::cases::{API, DESK};
-use crate::certificates;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
@@ -24,16 +17,22 @@ pub(super) const CONTINUATION: u8 = 9;
 pub(super) const END_STREAM: u8 = 1;
 pub(super) const END_HEADERS: u8 = 4;
 
+/// A frame's payload, at most, unless both agreed on more.
+pub(super) const LARGEST: usize = 16 * 1024;
+/// `ENHANCE_YOUR_CALM`, `CANCEL`.
+pub(super) const CALM: u32 = 11;
+const CANCEL: u32 = 8;
+
 /// Room for answers, as the other end may take it: streams need none, since they are short.
 pub(super) const NO_WINDOW: [u8; 6] = [0, 4, 0, 0, 0, 0];
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What is under way ends within the time of a check and a second; a connection that does not answer, within a minute.
 pub(super) const PATIENCE: Duration = Duration::from_secs(75);
 
 /// One connection, greeted.
-pub(super) struct Wire {
-    pub(super) stream: TlsStream<TcpStream>,
+pub(super) struct Wire<S> {
+    pub(super) stream: S,
     unread: Vec<u8>,
 }
 
@@ -44,9 +43,20 @@ pub(super) struct Frame {
     pub(super) payload: Vec<u8>,
 }
 
-impl Wire {
-    pub(super) async fn greet(connector: &TlsConnector, to: SocketAddr, settings: &[u8]) -> anyhow::Result<Self> {
-        let mut stream = certificates::connect(connector, to).await?;
+impl Frame {
+    /// Whether it says that the connection ends.
+    pub(super) fn is_goaway(&self) -> bool {
+        self.kind == GOAWAY
+    }
+
+    /// Whether it says so because of too much.
+    pub(super) fn is_calm_down(&self) -> bool {
+        self.is_goaway() && self.payload.get(4..8) == Some(&CALM.to_be_bytes())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    pub(super) async fn greet(mut stream: S, settings: &[u8]) -> io::Result<Self> {
         stream.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, settings)].concat()).await?;
         Ok(Self { stream, unread: Vec::new() })
     }
@@ -122,21 +132,49 @@ pub(super) fn head() -> Vec<u8> {
     .concat()
 }
 
-/// A whole check that is granted.
-pub(super) fn message() -> Vec<u8> {
-    let path = "/v1/orders/7".to_owned();
-    let claims = crate::cases::claims("pwd");
-    Ask { method: "GET", host: API, path, workload: DESK, claims, body: "" }.to_wire().to_vec()
+/// A message with what gRPC puts before it: that it is not compressed, and its length.
+pub(super) fn framed(message: &[u8]) -> Vec<u8> {
+    [&prefix(u32::try_from(message.len()).unwrap_or_default())[..], message].concat()
 }
 
-/// The same in frames.
-pub(super) fn check(stream: u32) -> Vec<u8> {
-    [frame(HEADERS, END_HEADERS, stream, &head()), frame(DATA, END_STREAM, stream, &message())].concat()
+/// What stands before a message of this length.
+pub(super) fn prefix(length: u32) -> [u8; 5] {
+    let [a, b, c, d] = length.to_be_bytes();
+    [0, a, b, c, d]
 }
 
-/// A message that says it is so long, and begins.
-pub(super) fn prefix(length: u32) -> Vec<u8> {
-    let mut whole = framed(&[0; 64]).to_vec();
-    whole.splice(1..5, length.to_be_bytes());
-    whole
+/// A whole check.
+pub(super) fn check(stream: u32, message: &[u8]) -> Vec<u8> {
+    let begin = frame(HEADERS, END_HEADERS, stream, &head());
+    [begin, frame(DATA, END_STREAM, stream, &framed(message))].concat()
+}
+
+/// Headers of forty kilobytes: more than a request may have.
+pub(super) fn large_headers(stream: u32) -> Vec<u8> {
+    let fill = literal("x-fill", &"a".repeat(100));
+    let head: Vec<u8> = head().into_iter().chain((0..400).flat_map(|_| fill.clone())).collect();
+    let mut parts = head.chunks(LARGEST).peekable();
+    let (mut kind, mut frames) = (HEADERS, Vec::new());
+    while let Some(part) = parts.next() {
+        let flags = if parts.peek().is_none() { END_HEADERS } else { 0 };
+        frames.extend(frame(kind, flags, stream, part));
+        kind = CONTINUATION;
+    }
+    frames
+}
+
+/// Headers of eight megabytes that never end (CVE-2024-27316): each has an empty name and value, which no decoder needs to keep.
+pub(super) fn endless_headers(stream: u32) -> Vec<u8> {
+    let rest = (0..512).flat_map(|_| frame(CONTINUATION, 0, stream, &[0; LARGEST]));
+    frame(HEADERS, 0, stream, &head()).into_iter().chain(rest).collect()
+}
+
+/// Requests that are reset as soon as they are there (CVE-2023-44487).
+pub(super) fn resets(count: u32) -> Vec<u8> {
+    let head = head();
+    let both = |number| {
+        let id = 2 * number + 1;
+        [frame(HEADERS, END_HEADERS, id, &head), frame(RST_STREAM, 0, id, &CANCEL.to_be_bytes())].concat()
+    };
+    (0..count).flat_map(both).collect()
 }

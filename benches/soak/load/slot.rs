@@ -9,7 +9,6 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use h2::client::SendRequest;
 use h2::{Error, Reason};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -19,6 +18,7 @@ use tollgate::demo::tokens::TokenIssuer;
 use crate::ask::{self, Ask, Got};
 use crate::cases::claims;
 use crate::certificates::{self, Current};
+use crate::grpc::shake_hands;
 use crate::tally::{Sort, Tally};
 
 /// Where to, and how it is asked there.
@@ -182,18 +182,6 @@ async fn whole(sender: SendRequest<Bytes>, head: &http::Request<()>, body: &Byte
 fn is_surely_not_looked_at(error: &Error) -> bool {
     let is_calm_end = error.is_go_away() && error.reason() == Some(Reason::NO_ERROR);
     is_calm_end || error.reason() == Some(Reason::REFUSED_STREAM)
-}
-
-async fn shake_hands<S>(stream: S, drivers: &mut JoinSet<()>) -> anyhow::Result<SendRequest<Bytes>>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let (sender, connection) = h2::client::handshake(stream).await?;
-    // An error of the connection is an error of each request on it, where it is seen.
-    drivers.spawn(async move {
-        let _ = connection.await;
-    });
-    Ok(sender)
 }
 
 impl Tokens {

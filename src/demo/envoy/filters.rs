@@ -2,6 +2,8 @@
 //!
 //! Tokens come first: Tollgate is told what Envoy verified, and does not read the token itself.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::message::{set, typed};
@@ -57,7 +59,8 @@ fn ext_authz(check: &ExtAuthz) -> Value {
         "metadata_context_namespaces": check.metadata_namespaces,
         "grpc_service": {
             "envoy_grpc": { "cluster_name": "tollgate" },
-            "timeout": format!("{}s", check.timeout.as_secs_f64()),
+            "timeout": seconds(check.timeout),
+            "retry_policy": retry_policy(check),
         },
     });
     if let Some(body) = check.body {
@@ -78,6 +81,27 @@ fn ext_authz(check: &ExtAuthz) -> Value {
         set(&mut config, field, value.clone());
     }
     filter(EXT_AUTHZ, "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz", config)
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{}s", time.as_secs_f64())
+}
+
+/// Another replica is asked where the first one gave no answer. `unavailable` is an answer, of one that has too much to do: to
+/// ask again would give it more.
+fn retry_policy(check: &ExtAuthz) -> Value {
+    let previous_hosts = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate";
+    json!({
+        "retry_on": "connect-failure,refused-stream,reset",
+        "num_retries": check.retries,
+        // Envoy takes the longer one for the time that each attempt may take, too.
+        "retry_back_off": { "base_interval": "0.005s", "max_interval": seconds(check.timeout) },
+        "retry_host_predicate": [{
+            "name": "envoy.retry_host_predicates.previous_hosts",
+            "typed_config": typed(previous_hosts, json!({})),
+        }],
+        "host_selection_retry_max_attempts": 20,
+    })
 }
 
 fn exactly(names: &[String]) -> Value {

@@ -32,7 +32,8 @@ pub struct Replicas {
     pub addresses: Vec<Address>,
     /// None: plain text.
     pub tls: Option<UpstreamTls>,
-    /// How often each is asked whether it is well, as operators are told to do. None: it is found out by asking.
+    /// How often each is asked whether it is well, as operators are told to do. One that does not answer is left alone before
+    /// that is noticed. None: it is found out by asking.
     pub health_checks: Option<Duration>,
 }
 
@@ -174,6 +175,8 @@ pub struct ExtAuthz {
     pub disallowed_headers: Vec<String>,
     /// How long Envoy waits for an answer.
     pub timeout: Duration,
+    /// How often Envoy asks again where no answer came. An answer that is an error is an answer.
+    pub retries: u32,
     /// What a client gets when Tollgate errs or cannot be reached.
     pub status_on_error: u16,
     /// Lets requests pass when Tollgate errs or cannot be reached.
@@ -201,6 +204,7 @@ impl Default for ExtAuthz {
             disallowed_headers: Vec::new(),
             // Envoy's own default is 200 ms. A build machine that stops for half a second must not fail a test.
             timeout: Duration::from_secs(2),
+            retries: 1,
             status_on_error: 503,
             failure_mode_allow: false,
             // On, Envoy 1.40 refuses every query parameter that holds an escape, ours too, and the client gets a 500.

@@ -18,8 +18,11 @@ pub(super) fn cluster(replicas: &Replicas) -> Value {
         "connection_keepalive": { "interval": "30s", "timeout": "5s" },
     }}});
     let http2 = typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", http2);
-    let limits =
-        json!({ "thresholds": [{ "max_requests": 100_000, "max_pending_requests": 10_000, "max_retries": 10_000 }] });
+    let limits = json!({ "thresholds": [{
+        "max_requests": 100_000,
+        "max_pending_requests": 10_000,
+        "retry_budget": { "budget_percent": { "value": 25 }, "min_retry_concurrency": 100 },
+    }]});
     let addresses: Vec<_> = replicas.addresses.iter().map(address).collect();
     let mut cluster = bootstrap::cluster("tollgate", &addresses);
     set(&mut cluster, "circuit_breakers", limits);
@@ -31,6 +34,9 @@ pub(super) fn cluster(replicas: &Replicas) -> Value {
     if let Some(interval) = replicas.health_checks {
         set(&mut cluster, "lb_policy", "LEAST_REQUEST");
         set(&mut cluster, "health_checks", json!([health_check(interval)]));
+        set(&mut cluster, "outlier_detection", outlier_detection());
+        // Whom it leaves alone is in force at once, and not a second later.
+        set(&mut cluster, "common_lb_config", json!({ "update_merge_window": "0s" }));
     }
     cluster
 }
@@ -51,6 +57,19 @@ fn health_check(interval: Duration) -> Value {
         "unhealthy_threshold": 2,
         "healthy_threshold": 1,
         "grpc_health_check": { "service_name": ext_authz::SERVICE },
+    })
+}
+
+/// One that gives no answer three times in a row is left alone, until a health check finds it well.
+fn outlier_detection() -> Value {
+    json!({
+        "split_external_local_origin_errors": true,
+        "consecutive_local_origin_failure": 3,
+        "enforcing_consecutive_5xx": 0,
+        "enforcing_success_rate": 0,
+        "enforcing_local_origin_success_rate": 0,
+        "base_ejection_time": "2s",
+        "max_ejection_percent": 50,
     })
 }
 

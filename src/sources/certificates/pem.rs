@@ -49,7 +49,7 @@ pub(super) fn load(config: &Config, seen: &Seen) -> Result<Loaded, Error> {
     Ok(Loaded { server, expiries })
 }
 
-fn certificates(bytes: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+pub(super) fn certificates(bytes: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let not_pem = || Error::NotPem { path: path.to_owned(), expected: "certificate" };
     let certificates: Vec<_> =
         CertificateDer::pem_slice_iter(bytes).collect::<Result<_, _>>().map_err(|_| not_pem())?;
