@@ -15,11 +15,10 @@ fn normal(text: &str) -> String {
     let about = fs::read_to_string(chart().join("Chart.yaml")).unwrap();
     let about = crate::object::value(&nodes(&about)[0]);
     let mut text = text.to_owned();
-    for (key, name) in [("version", "CHART-VERSION"), ("appVersion", "APP-VERSION")] {
+    for key in ["version", "appVersion"] {
         let version = about[key].as_str().unwrap();
-        text = text.replace(&format!("tollgate-{version}"), &format!("tollgate-{name}"));
-        for before in ["tollgate:", "version: ", "version: \""] {
-            text = text.replace(&format!("{before}{version}"), &format!("{before}{name}"));
+        for before in ["tollgate-", "tollgate:", "version: ", "version: \""] {
+            text = text.replace(&format!("{before}{version}"), &format!("{before}VERSION"));
         }
     }
     text
