@@ -26,3 +26,4 @@ mod schema;
 mod settings;
 mod umbrella;
 mod values;
+mod workload;

@@ -32,7 +32,7 @@ fn services_budgets_and_network_policies_select_the_pods_that_answer_and_no_othe
         let Some(gate) = render.objects.iter().find(gate) else { continue };
         for object in render.objects.iter().filter(|object| object.name().starts_with(gate.name())) {
             let Some(selector) = selector(object) else { continue };
-            if component(object) != "gate" && component(object) != "" {
+            if !["", "gate"].contains(&component(object)) {
                 continue;
             }
             assert!(selects(selector, gate.pod().unwrap()), "{name}: {} selects nothing", object.title());

@@ -85,7 +85,7 @@ impl Schemas {
                     }
                 }
                 "enum" if !says.as_array().unwrap().contains(value) => {
-                    wrong.push(format!("{path}: {value} is not of {says}"))
+                    wrong.push(format!("{path}: {value} is not of {says}"));
                 }
                 "oneOf" => {
                     let fits = |one: &&Value| {

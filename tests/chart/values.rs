@@ -7,7 +7,7 @@ use serde_json::Value;
 use tollgate::yaml::{Kind, Node};
 
 use crate::golden::update;
-use crate::helm::chart;
+use crate::helm::{chart, root, with_values};
 use crate::object::{nodes, value};
 
 fn schema() -> Value {
@@ -111,4 +111,22 @@ fn the_readme_lists_every_value() {
             "the table of values in the chart's README is behind: UPDATE_GOLDEN=1 cargo test --test chart"
         );
     }
+}
+
+/// The blocks of a page that begin with this fence.
+fn blocks<'p>(page: &'p str, fence: &'p str) -> impl Iterator<Item = &'p str> {
+    page.split(fence).skip(1).map(|rest| rest.split("\n```").next().unwrap())
+}
+
+#[test]
+fn the_values_on_the_page_of_installation_are_taken() {
+    let page = fs::read_to_string(root().join("docs/install.md")).unwrap();
+    let mut tried = 0;
+    for block in blocks(&page, "\n```yml\n") {
+        if let Err(said) = with_values(block) {
+            panic!("{block}\n{said}");
+        }
+        tried += 1;
+    }
+    assert!(tried > 3, "{tried} blocks");
 }

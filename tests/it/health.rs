@@ -38,7 +38,8 @@ async fn a_unix_socket_is_asked_too() {
     let folder = tempfile::tempdir().unwrap();
     let socket = format!("unix:{}", folder.path().join("tollgate.sock").display());
     let listen = socket.parse().unwrap();
-    let gate = Gate::start_with(Setup { change: Box::new(move |config| config.listen = vec![listen]), ..Setup::default() });
+    let gate =
+        Gate::start_with(Setup { change: Box::new(move |config| config.listen = vec![listen]), ..Setup::default() });
     let _gate = gate.await;
     assert_eq!(health(&[&socket]).await.0, Some(0));
 }
