@@ -14,6 +14,7 @@
     reason = "a test that cannot go on says so, and starts what it needs"
 )]
 
+mod about;
 mod golden;
 mod helm;
 mod notes;
@@ -22,6 +23,7 @@ mod pods;
 mod policies;
 mod refusals;
 mod releases;
+mod runs;
 mod schema;
 mod settings;
 mod umbrella;

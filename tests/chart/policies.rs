@@ -20,9 +20,10 @@ fn named<'v>(list: &'v Value, name: &str) -> &'v Value {
 }
 
 /// Lays the volume out below a folder that stands for the pod's root, with the same text for each ConfigMap and key.
-fn lay_out(pod: &Value, root: &Path, text: impl Fn(&str, &str) -> String) {
-    let mount =
-        named(&pod["spec"]["containers"][0]["volumeMounts"], "tollgate-policies")["mountPath"].as_str().unwrap();
+pub fn lay_out(pod: &Value, root: &Path, text: impl Fn(&str, &str) -> String) {
+    let lists = ["initContainers", "containers"].map(|list| pod["spec"][list].as_array());
+    let container = lists.into_iter().flatten().flatten().find(|container| container["name"] == "tollgate").unwrap();
+    let mount = named(&container["volumeMounts"], "tollgate-policies")["mountPath"].as_str().unwrap();
     let folder = root.join(mount.trim_start_matches('/'));
     for source in named(&pod["spec"]["volumes"], "tollgate-policies")["projected"]["sources"].as_array().unwrap() {
         let map = source["configMap"]["name"].as_str().unwrap();
