@@ -55,8 +55,9 @@ fn settings_arrive_as_they_were_given() {
     let sidecar = in_force(&renders()["sidecar"].objects);
     assert_eq!(sidecar("listen"), "unix:/run/tollgate/tollgate.sock");
     assert_eq!(sidecar("admin"), "off", "loopback is the app's");
-    let own = in_force(&with_values("kind: sidecar\nconfig: { admin: 127.0.0.1:9999 }").unwrap());
-    assert_eq!(own("admin"), "127.0.0.1:9999");
+    assert_eq!(sidecar("drainDelay"), "0s", "it ends after the app");
+    let own = in_force(&with_values("kind: sidecar\nconfig: { admin: 127.0.0.1:9999, drainDelay: 3s }").unwrap());
+    assert_eq!((own("admin"), own("drainDelay")), ("127.0.0.1:9999".to_owned(), "3s".to_owned()));
 }
 
 #[test]

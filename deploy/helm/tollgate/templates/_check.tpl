@@ -44,7 +44,7 @@
 {{- end -}}
 {{- $end := include "tollgate.endSeconds" . | int -}}
 {{- if lt (include "tollgate.gracePeriod" . | int) $end -}}
-{{- fail (printf "terminationGracePeriodSeconds is %d, and config.drainDelay (%s) and config.drainTimeout (%s) need %d with what is written last: raise it, or leave it out" (int .Values.terminationGracePeriodSeconds) (.Values.config.drainDelay | default "10s") (.Values.config.drainTimeout | default "30s") $end) -}}
+{{- fail (printf "terminationGracePeriodSeconds is %d, and config.drainDelay (%s) and config.drainTimeout (%s) need %d with what is written last: raise it, or leave it out" (int .Values.terminationGracePeriodSeconds) (include "tollgate.drainDelay" .) (.Values.config.drainTimeout | default "30s") $end) -}}
 {{- end -}}
 {{- include "tollgate.checkPolicies" . -}}
 {{- include "tollgate.checkTls" . -}}

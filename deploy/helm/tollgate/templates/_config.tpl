@@ -39,6 +39,10 @@ tlsClientSan: {{ toJson . }}
 # In the pod of an app, loopback is the app's too, and 9901 often Envoy's.
 admin: "off"
 {{- end }}
+{{- if and (eq .Values.kind "sidecar") (not .Values.config.drainDelay) }}
+# Kubernetes ends a sidecar after the app, when nobody asks any more.
+drainDelay: {{ include "tollgate.drainDelay" . }}
+{{- end }}
 {{- range $key, $value := .Values.config }}
 {{- if not (kindIs "invalid" $value) }}
 {{ $key }}: {{ toJson $value }}

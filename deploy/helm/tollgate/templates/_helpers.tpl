@@ -80,9 +80,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $sum -}}
 {{- end }}
 
+{{/* How long a process serves on after it was told to end. A sidecar is told when the app has ended, and nobody asks any more. */}}
+{{- define "tollgate.drainDelay" -}}
+{{- .Values.config.drainDelay | default (eq .Values.kind "sidecar" | ternary "0s" "10s") -}}
+{{- end }}
+
 {{/* The seconds that the end of the process takes at most: what it was told, and five for the last spans and records. */}}
 {{- define "tollgate.endSeconds" -}}
-{{- $delay := include "tollgate.milliseconds" (.Values.config.drainDelay | default "10s") -}}
+{{- $delay := include "tollgate.milliseconds" (include "tollgate.drainDelay" .) -}}
 {{- $timeout := include "tollgate.milliseconds" (.Values.config.drainTimeout | default "30s") -}}
 {{- add 5 (div (add (int64 $delay) (int64 $timeout) 999) 1000) -}}
 {{- end }}
