@@ -3,6 +3,7 @@
 //! Each command is a file. Results go to stdout, progress and errors to stderr. The exit status says what came of it: 0 good,
 //! 1 a finding, 2 a command line that makes no sense, 3 could not tell, 64 a configuration that makes no sense.
 
+mod attach;
 mod diff;
 mod explain;
 mod policies;
@@ -46,6 +47,8 @@ enum Command {
     Diff(diff::Args),
     /// Say who may do an action, within which limits, and what stands above that
     WhoCan(who_can::Args),
+    /// Print the manifests that attach Tollgate to a mesh or an Envoy
+    Attach(attach::Args),
     /// Print the JSON Schema of policy documents, for editors
     Schema,
     /// Start Envoy, sample services and Tollgate, and drive journeys through them
@@ -73,6 +76,8 @@ enum Outcome {
     Good,
     /// Something is not as it should be, and was said.
     Finding,
+    /// The command line makes no sense.
+    BadUsage,
     /// Something that is needed could not be read.
     CouldNotTell,
     /// The configuration makes no sense.
@@ -107,6 +112,7 @@ fn run(command: Command) -> Result<Outcome> {
         Command::Explain(args) => explain::run(&args, &mut out),
         Command::Diff(args) => diff::run(&args, &mut out),
         Command::WhoCan(args) => who_can::run(&args, &mut out),
+        Command::Attach(args) => attach::run(args, &mut out),
         Command::Schema => {
             writeln!(out, "{:#}", bundle::schema())?;
             Ok(Outcome::Good)
@@ -130,6 +136,7 @@ impl Outcome {
         match self {
             Self::Good => ExitCode::SUCCESS,
             Self::Finding => ExitCode::from(1),
+            Self::BadUsage => ExitCode::from(2),
             Self::CouldNotTell => ExitCode::from(3),
             // `EX_USAGE` of sysexits.h, as other servers exit on a bad configuration.
             Self::BadConfiguration => ExitCode::from(64),
