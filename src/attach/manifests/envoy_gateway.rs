@@ -93,11 +93,11 @@ impl Attachment {
     pub fn render(&self) -> Result<Manifests, Error> {
         self.check()?;
         let common = self.tollgate.common();
-        let (mut selector, mut target_refs, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut selector, mut target_refs, mut parts) = (BTreeMap::new(), Vec::new(), Vec::new());
         match &self.target {
             Target::Labels(labels) => {
-                selector.clone_from(labels);
-                parts = labels.iter().map(Label::value).collect();
+                selector = pairs(labels);
+                parts = selector.values().map(String::as_str).collect();
             }
             Target::Routes { http, grpc } => {
                 target_refs.extend(http.iter().map(|name| TargetRef::of_gateway_api("HTTPRoute", name)));
@@ -117,7 +117,7 @@ impl Attachment {
             name: self.tollgate.name_for(self.name.as_ref(), &parts)?,
             namespace: self.namespace.as_str(),
             grant: self.tollgate.name_for(None, &["from", self.namespace.as_str()])?,
-            selector: pairs(&selector),
+            selector: selector.clone(),
             target_refs,
             client_traffic: is_gateway && self.client_traffic == ClientTraffic::Set,
             tls: self.tls.as_ref(),

@@ -162,12 +162,12 @@ impl Attachment {
             // The socket of each namespace is another service, and so another provider.
             (None, Some(_)) => self.tollgate.name_for(None, &[namespace])?,
         };
-        let (mut selector, mut target_refs, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut selector, mut target_refs, mut parts) = (BTreeMap::new(), Vec::new(), Vec::new());
         let context = match &self.target {
             Target::Namespace => "SIDECAR_INBOUND",
             Target::Pods(labels) | Target::GatewayPods(labels) => {
-                selector.clone_from(labels);
-                parts = labels.iter().map(Label::value).collect();
+                selector = pairs(labels);
+                parts = selector.values().map(String::as_str).collect();
                 if matches!(self.target, Target::Pods(_)) { "SIDECAR_INBOUND" } else { "GATEWAY" }
             }
             Target::Gateway(name) | Target::Waypoint(name) => {
@@ -184,7 +184,7 @@ impl Attachment {
             mode: if self.mode == Mode::Provider { "provider" } else { "envoyFilter" },
             provider,
             referenced_service: format!("{}/{host}", common.service.namespace),
-            selector: pairs(&selector),
+            selector: selector.clone(),
             target_refs,
             context,
             except_paths: self.except.iter().map(ToString::to_string).collect(),

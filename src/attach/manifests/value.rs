@@ -152,16 +152,6 @@ impl Label {
     pub fn into_pair(self) -> (String, String) {
         (self.key, self.value)
     }
-
-    /// Its value.
-    pub fn value(&self) -> &str {
-        &self.value
-    }
-
-    /// Its key.
-    pub fn key(&self) -> &str {
-        &self.key
-    }
 }
 
 impl FromStr for Wait {
