@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::process::Command;
 
 use tollgate::ext_authz;
 use tollgate::terms::{Kind, Reason};
@@ -43,6 +44,20 @@ fn the_page_of_commands_is_made_from_the_command_line() {
 #[test]
 fn the_page_of_configuration_is_made_from_the_settings() {
     compare("docs/configuration.md", &configuration());
+}
+
+/// What is quoted and copied from is what the command prints.
+#[test]
+fn the_shipped_configurations_of_envoy_are_made_by_the_command() {
+    for (file, args) in [
+        ("plain.yaml", "--host tollgate.internal"),
+        ("mtls.yaml", "--host tollgate.internal --tls both --only cluster"),
+        ("unix-socket.yaml", "--socket /run/tollgate/tollgate.sock --only cluster"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        let output = command.args(["attach", "envoy"]).args(args.split(' ')).output().unwrap();
+        compare(&format!("deploy/envoy/{file}"), &String::from_utf8(output.stdout).unwrap());
+    }
 }
 
 fn configuration() -> String {

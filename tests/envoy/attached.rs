@@ -1,0 +1,132 @@
+//! What `tollgate attach` prints, on the real Envoy: it is taken, it carries traffic, it fails closed.
+//!
+//! Only certificates, addresses, ports and paths are put in their place. What Istio makes of an `EnvoyFilter` and of a
+//! `ServiceEntry` is made here by hand: the filter before the router, and a cluster of the name that Istio gives it.
+
+use std::process::Command;
+
+use tollgate::demo::client::Request;
+use tollgate::demo::envoy::Envoy;
+use tollgate::demo::service::{Address, Tollgate};
+
+use crate::lab::{HOST, Lab};
+use crate::shipped_config::{GATEWAY, accepted, certificates_of_tollgate, replaced, serve};
+
+/// Longer than a machine stands still.
+const TIMEOUT: &str = "--timeout 5s";
+
+fn attach(line: &str) -> String {
+    let line = format!("attach {line} {TIMEOUT}");
+    let output = Command::new(env!("CARGO_BIN_EXE_tollgate")).args(line.split(' ')).output().unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The lines of a text that are indented by as much as the first one behind this mark, without that.
+fn block(text: &str, mark: &str) -> String {
+    let (_, text) = text.split_once(mark).unwrap_or_else(|| panic!("`{mark}` is not in {text}"));
+    let depth = text.len() - text.trim_start_matches(' ').len();
+    let pad = " ".repeat(depth);
+    let lines = text.lines().map_while(|line| line.strip_prefix(&pad));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+/// The bootstrap that the command prints, with filters that an `EnvoyFilter` puts before the router instead of its own, and with
+/// the clusters that Istio has for their services.
+fn as_istio_would(bootstrap: &str, manifests: &str) -> String {
+    let mut filters = String::new();
+    let mut clusters = String::new();
+    for (place, _) in manifests.match_indices("operation: INSERT_BEFORE\n") {
+        let filter = block(&manifests[place..], "        value:\n");
+        let indented = filter.lines().map(|line| format!("                    {line}\n")).collect::<String>();
+        filters.extend(["                  -\n", &indented]);
+        let (_, name) = filter.split_once("cluster_name: ").unwrap();
+        clusters.extend([name.split(' ').next().unwrap(), "\n"]);
+    }
+    let (before, rest) = bootstrap.split_once("                  - name: envoy.filters.http.ext_authz\n").unwrap();
+    let (_, after) = rest.split_once("                  - name: envoy.filters.http.router\n").unwrap();
+    let text = format!("{before}{filters}                  - name: envoy.filters.http.router\n{after}");
+    let (start, end) = (text.find("    - name: tollgate\n").unwrap(), text.find("    - name: app\n").unwrap());
+    let own = text[start..end].to_owned();
+    let named = |name: &str| own.replace("name: tollgate\n", &format!("name: {name}\n"));
+    replaced(&text, &own, &clusters.lines().map(named).collect::<String>())
+}
+
+/// An allowed request arrives, another one does not, and none once Tollgate is gone.
+async fn carries_traffic(lab: &Lab, envoy: &Envoy, mut tollgate: Tollgate) {
+    let bot = lab.workload("spiffe://cluster.local/ns/bots/sa/chat");
+    let client = lab.client(envoy, "front", Some(&bot));
+    let granted = client.send(&Request::get(HOST, "//v1/./orders/7")).await.unwrap();
+    assert_eq!((granted.status, granted.header("tollgate-receipt").is_some()), (200, true), "{}", granted.text());
+    let denied = client.send(&Request::get(HOST, "/v1/nowhere")).await.unwrap();
+    assert_eq!((denied.status, denied.json()["reason"].as_str()), (403, Some("unmapped")), "{}", denied.text());
+    tollgate.kill().unwrap();
+    let error = client.send(&Request::get(HOST, "/v1/orders/7")).await.unwrap();
+    assert_eq!((error.status, lab.upstream.count()), (503, 1), "{}", error.text());
+}
+
+const SOCKET: &str = "envoy --socket /run/tollgate/tollgate.sock";
+const MUTUAL: &str = "envoy --host tollgate.internal --tls both";
+
+#[tokio::test]
+async fn envoy_accepts_every_form_of_a_whole_configuration() {
+    let lab = Lab::new().await;
+    for form in [SOCKET, MUTUAL, "envoy", "envoy --tls server --san tollgate.internal --max-request-bytes 0"] {
+        accepted(&lab, form, &attach(form));
+        accepted(&lab, form, &attach(&format!("{form} --only cluster")));
+    }
+    for form in ["envoy --ext-proc", "envoy --ext-proc --socket /run/tollgate/tollgate.sock"] {
+        accepted(&lab, form, &attach(form));
+    }
+}
+
+#[tokio::test]
+async fn envoy_accepts_the_filters_for_istio() {
+    let lab = Lab::new().await;
+    let bootstrap = attach("envoy");
+    for form in [
+        "istio -n shop --mode envoy-filter --selector app=orders",
+        "istio -n shop --mode envoy-filter --waypoint waypoint --ext-proc",
+        "istio -n edge --mode envoy-filter --gateway public --max-request-bytes 0",
+        "istio -n shop --selector app=orders --ext-proc",
+    ] {
+        let manifests = attach(form);
+        accepted(&lab, form, &as_istio_would(&bootstrap, &manifests));
+        // What Istio merges into the connection manager is what stands in there, and so was accepted.
+        if let Some((_, patch)) = manifests.split_once("v3.HttpConnectionManager\n") {
+            let lines = patch.lines().take_while(|line| line.starts_with("            "));
+            let lines: Vec<_> = lines.map(str::trim).collect();
+            assert_eq!(lines.len(), 3, "{lines:?}");
+            assert!(lines.iter().all(|line| bootstrap.contains(&format!(" {line}\n"))), "{lines:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_socket_carries_traffic() {
+    let lab = Lab::new().await;
+    let tollgate = lab.tollgate(&["--max-check-time", "4s"]).await;
+    let envoy = serve(&lab, tollgate.listen(), &attach(SOCKET)).await;
+    carries_traffic(&lab, &envoy, tollgate).await;
+}
+
+#[tokio::test]
+async fn the_filter_for_istio_carries_traffic_over_a_socket() {
+    let lab = Lab::new().await;
+    let tollgate = lab.tollgate(&["--max-check-time", "4s"]).await;
+    let filter = attach("istio -n shop --mode envoy-filter --selector app=orders --sidecar");
+    assert!(filter.contains("address: unix:///run/tollgate/tollgate.sock\n"), "{filter}");
+    let envoy = serve(&lab, tollgate.listen(), &as_istio_would(&attach(SOCKET), &filter)).await;
+    carries_traffic(&lab, &envoy, tollgate).await;
+}
+
+#[tokio::test]
+async fn mutual_tls_carries_traffic() {
+    let lab = Lab::new().await;
+    let folder = certificates_of_tollgate(&lab).display().to_string();
+    let ca = lab.tls().client_authority.display().to_string();
+    let arguments = ["--max-check-time", "4s", "--tls", &folder, "--tls-client-ca", &ca, "--tls-client-san", GATEWAY];
+    let tollgate = lab.tollgate_at(Address::Tcp(([127, 0, 0, 1], 0).into()), &arguments).await;
+    let envoy = serve(&lab, tollgate.listen(), &attach(MUTUAL)).await;
+    carries_traffic(&lab, &envoy, tollgate).await;
+}
