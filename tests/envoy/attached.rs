@@ -32,7 +32,7 @@ fn block(text: &str, mark: &str) -> String {
 }
 
 /// The bootstrap that the command prints, with filters that an `EnvoyFilter` puts before the router instead of its own, and with
-/// the clusters that Istio has for their services.
+/// the clusters that Istio has for their services. Istio's have no health check.
 fn as_istio_would(bootstrap: &str, manifests: &str) -> String {
     let mut filters = String::new();
     let mut clusters = String::new();
@@ -41,14 +41,16 @@ fn as_istio_would(bootstrap: &str, manifests: &str) -> String {
         let indented = filter.lines().map(|line| format!("                    {line}\n")).collect::<String>();
         filters.extend(["                  -\n", &indented]);
         let (_, name) = filter.split_once("cluster_name: ").unwrap();
-        clusters.extend([name.split(' ').next().unwrap(), "\n"]);
+        clusters.extend([name.split([' ', ',']).next().unwrap(), "\n"]);
     }
     let (before, rest) = bootstrap.split_once("                  - name: envoy.filters.http.ext_authz\n").unwrap();
     let (_, after) = rest.split_once("                  - name: envoy.filters.http.router\n").unwrap();
     let text = format!("{before}{filters}                  - name: envoy.filters.http.router\n{after}");
     let (start, end) = (text.find("    - name: tollgate\n").unwrap(), text.find("    - name: app\n").unwrap());
     let own = text[start..end].to_owned();
-    let named = |name: &str| own.replace("name: tollgate\n", &format!("name: {name}\n"));
+    let check = block(&own, "      health_checks:\n").lines().map(|line| format!("        {line}\n")).collect::<String>();
+    let istios = replaced(&own, &format!("      health_checks:\n{check}"), "");
+    let named = |name: &str| istios.replace("name: tollgate\n", &format!("name: {name}\n"));
     replaced(&text, &own, &clusters.lines().map(named).collect::<String>())
 }
 

@@ -48,7 +48,7 @@ fn istio_has_a_policy_and_a_provider_or_a_filter() {
         "context: SIDECAR_INBOUND",
         "operation: INSERT_BEFORE",
         "name: envoy.filters.http.router",
-        "cluster_name: outbound|9000||tollgate.tollgate-system.svc.cluster.local",
+        "{ cluster_name: outbound|9000||tollgate.tollgate-system.svc.cluster.local, authority: tollgate.tollgate-system.svc.cluster.local }",
         "timeout: 0.25s",
         "status_on_error: { code: ServiceUnavailable }",
         "encode_raw_headers: true",

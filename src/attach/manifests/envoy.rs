@@ -75,6 +75,7 @@ struct Context {
     common: Common,
     cluster: &'static str,
     ext_proc_cluster: &'static str,
+    authority: &'static str,
     host: String,
     port: u16,
     socket: String,
@@ -127,6 +128,8 @@ impl Attachment {
             common,
             cluster: "tollgate",
             ext_proc_cluster: "tollgate_ext_proc",
+            // The name of the cluster, as Envoy does by itself.
+            authority: "",
             host,
             port,
             socket,

@@ -168,6 +168,9 @@ fn commands() -> String {
     section(&mut page, command.clone());
     for subcommand in command.get_subcommands().filter(|one| one.get_name() != "help") {
         section(&mut page, subcommand.clone());
+        for one in subcommand.get_subcommands().filter(|one| one.get_name() != "help") {
+            section(&mut page, one.clone());
+        }
     }
     page
 }

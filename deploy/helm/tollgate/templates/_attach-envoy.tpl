@@ -79,6 +79,7 @@
 {{- end -}}
 {{- $_ := set $context "cluster" "tollgate" -}}
 {{- $_ := set $context "extProcCluster" "tollgate_ext_proc" -}}
+{{- $_ := set $context "authority" "" -}}
 {{- $_ := set $context "host" ($context.socket | empty | ternary $context.headless "") -}}
 {{- $_ := set $context "port" $context.service.port -}}
 {{- $_ := set $context "tls" $tls -}}

@@ -69,6 +69,7 @@
 {{- $_ := set $context "waypoint" ($one.waypoint | default "") -}}
 {{- $_ := set $context "cluster" (printf "outbound|%d||%s" $context.service.port $context.service.host) -}}
 {{- $_ := set $context "extProcCluster" (printf "outbound|%d||%s" $context.extProcPort $context.service.host) -}}
+{{- $_ := set $context "authority" $context.service.host -}}
 {{- $_ := set $context "extAuthz" (include "tollgate.attach.file" (dict "root" $root "file" "ext-authz.yaml" "context" $context)) -}}
 {{- $_ := set $context "extProcFilter" (include "tollgate.attach.file" (dict "root" $root "file" "ext-proc.yaml" "context" $context)) -}}
 {{- $_ := set $context "onceForNamespace" (not (hasKey $seen $one.namespace)) -}}
