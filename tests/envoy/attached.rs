@@ -32,26 +32,35 @@ fn block(text: &str, mark: &str) -> String {
 }
 
 /// The bootstrap that the command prints, with filters that an `EnvoyFilter` puts before the router instead of its own, and with
-/// the clusters that Istio has for their services. Istio's have no health check.
+/// the clusters that Istio has for their services.
 fn as_istio_would(bootstrap: &str, manifests: &str) -> String {
-    let mut filters = String::new();
-    let mut clusters = String::new();
-    for (place, _) in manifests.match_indices("operation: INSERT_BEFORE\n") {
-        let filter = block(&manifests[place..], "        value:\n");
-        let indented = filter.lines().map(|line| format!("                    {line}\n")).collect::<String>();
-        filters.extend(["                  -\n", &indented]);
+    const ROUTER: &str = "                  - name: envoy.filters.http.router\n";
+    let (mut filters, mut names) = (String::new(), Vec::new());
+    for patch in manifests.split("operation: INSERT_BEFORE\n").skip(1) {
+        let filter = block(patch, "        value:\n");
+        filters.extend(["                  -\n", &indented(&filter, 20)]);
         let (_, name) = filter.split_once("cluster_name: ").unwrap();
-        clusters.extend([name.split([' ', ',']).next().unwrap(), "\n"]);
+        names.push(name.split([' ', ',']).next().unwrap().to_owned());
     }
     let (before, rest) = bootstrap.split_once("                  - name: envoy.filters.http.ext_authz\n").unwrap();
-    let (_, after) = rest.split_once("                  - name: envoy.filters.http.router\n").unwrap();
-    let text = format!("{before}{filters}                  - name: envoy.filters.http.router\n{after}");
-    let (start, end) = (text.find("    - name: tollgate\n").unwrap(), text.find("    - name: app\n").unwrap());
-    let own = text[start..end].to_owned();
-    let check = block(&own, "      health_checks:\n").lines().map(|line| format!("        {line}\n")).collect::<String>();
-    let istios = replaced(&own, &format!("      health_checks:\n{check}"), "");
-    let named = |name: &str| istios.replace("name: tollgate\n", &format!("name: {name}\n"));
-    replaced(&text, &own, &clusters.lines().map(named).collect::<String>())
+    let (_, rest) = rest.split_once(ROUTER).unwrap();
+    let (between, rest) = rest.split_once("    - name: tollgate\n").unwrap();
+    let (cluster, after) = rest.split_once("    - name: app\n").unwrap();
+    // Istio's clusters have no health check, which would ask under the name of the cluster.
+    let check = indented(&block(cluster, "      health_checks:\n"), 8);
+    let cluster = replaced(cluster, &format!("      health_checks:\n{check}"), "");
+    let named = |name: &String| {
+        format!(
+            "    - name: {name}\n{}",
+            cluster.replace("cluster_name: tollgate\n", &format!("cluster_name: {name}\n"))
+        )
+    };
+    let clusters: String = names.iter().map(named).collect();
+    format!("{before}{filters}{ROUTER}{between}{clusters}    - name: app\n{after}")
+}
+
+fn indented(text: &str, by: usize) -> String {
+    text.lines().map(|line| format!("{}{line}\n", " ".repeat(by))).collect()
 }
 
 /// An allowed request arrives, another one does not, and none once Tollgate is gone.

@@ -63,7 +63,8 @@ fn istio_has_a_policy_and_a_provider_or_a_filter() {
 #[test]
 fn a_waypoint_is_named_and_never_selected() {
     let refs = ["targetRefs:\n    - group: gateway.networking.k8s.io\n      kind: Gateway\n      name: waypoint\n"];
-    let both = [refs.as_slice(), &["annotate gateway waypoint ambient.istio.io/xfcc-include-client-identity=true"]].concat();
+    let both =
+        [refs.as_slice(), &["annotate gateway waypoint ambient.istio.io/xfcc-include-client-identity=true"]].concat();
     prints("istio -n shop --waypoint waypoint", &both, &["selector:"]);
     let filter = [both.as_slice(), &["context: ANY"]].concat();
     prints("istio -n shop --waypoint waypoint --mode envoy-filter", &filter, &["workloadSelector:"]);
@@ -113,7 +114,8 @@ fn bodies_and_responses_are_handed_over_where_it_is_said() {
     prints("envoy --max-request-bytes 4096", &[body], &["ext_proc"]);
     prints("envoy --max-request-bytes 0", &[], &["with_request_body"]);
     prints("envoy-gateway -n shop --max-request-bytes 4096", &["maxRequestBytes: 4096"], &[]);
-    let later = ["envoy.filters.http.ext_proc", "This version of Tollgate answers no ext_proc", "failure_mode_allow: false"];
+    let later =
+        ["envoy.filters.http.ext_proc", "This version of Tollgate answers no ext_proc", "failure_mode_allow: false"];
     prints("envoy --ext-proc", &[later.as_slice(), &["name: tollgate_ext_proc"]].concat(), &[]);
     prints("istio -n shop --ext-proc", &later, &[]);
     prints("envoy-gateway -n shop --ext-proc", &["EnvoyExtensionPolicy", "answers no ext_proc"], &[]);
@@ -123,12 +125,18 @@ fn bodies_and_responses_are_handed_over_where_it_is_said() {
 fn what_cannot_be_is_refused_and_says_why_and_what_instead() {
     for (line, parts) in [
         ("istio -n shop --sidecar", ["--sidecar without --selector", "name these pods by their labels"]),
-        ("istio -n shop --sidecar --waypoint w", ["--sidecar without --selector", "only pods that have Tollgate in them"]),
+        (
+            "istio -n shop --sidecar --waypoint w",
+            ["--sidecar without --selector", "only pods that have Tollgate in them"],
+        ),
         ("istio -n tollgate-system", ["the whole namespace of Tollgate", "asked whether it may be asked"]),
         ("istio -n istio-system", ["holds for the whole mesh", "name a gateway"]),
         ("istio -n a --mode envoy-filter --except /x", ["the filter knows no paths", "use --mode provider"]),
         ("istio -n a --mode envoy-filter --provider x", ["names no provider", "leave one of them out"]),
-        ("istio -n a --mode envoy-filter --only provider", ["--only provider with --mode envoy-filter", "asks Tollgate itself"]),
+        (
+            "istio -n a --mode envoy-filter --only provider",
+            ["--only provider with --mode envoy-filter", "asks Tollgate itself"],
+        ),
         ("istio -n a --only pod", ["--only pod without --sidecar", "add --sidecar"]),
         ("istio -n a --selector a=b --waypoint w", ["cannot be used with", "--waypoint"]),
         ("istio -n a --gateway-pods", ["required arguments were not provided", "--selector"]),
@@ -249,8 +257,7 @@ fn the_chart_and_the_command_make_the_same_objects() {
         ],
         &[],
     );
-    let waypoint =
-        "istio --only objects -n shop --waypoint waypoint --name gate-for-shop --provider gate --timeout 1s";
+    let waypoint = "istio --only objects -n shop --waypoint waypoint --name gate-for-shop --provider gate --timeout 1s";
     the_same("istio-waypoint", &[waypoint], &[]);
     the_same(
         "envoy-gateway",
@@ -312,15 +319,36 @@ fn the_chart_and_the_command_say_the_same_about_the_mesh_configuration() {
 fn the_chart_refuses_what_cannot_be_with_a_sentence() {
     for (values, parts) in [
         ("istio: { enabled: true }", ["workloads is empty", "or turn it off"]),
-        ("istio: { enabled: true, workloads: [{ namespace: tollgate-system }] }", ["asked whether it may be asked", "name a workload"]),
-        ("istio: { enabled: true, workloads: [{ namespace: istio-system }] }", ["holds for the whole mesh", "name a gateway"]),
-        ("istio: { enabled: true, workloads: [{ namespace: a, gateway: b, waypoint: c }] }", ["exclude each other", "namespace a"]),
+        (
+            "istio: { enabled: true, workloads: [{ namespace: tollgate-system }] }",
+            ["asked whether it may be asked", "name a workload"],
+        ),
+        (
+            "istio: { enabled: true, workloads: [{ namespace: istio-system }] }",
+            ["holds for the whole mesh", "name a gateway"],
+        ),
+        (
+            "istio: { enabled: true, workloads: [{ namespace: a, gateway: b, waypoint: c }] }",
+            ["exclude each other", "namespace a"],
+        ),
         ("istio: { enabled: true, workloads: [{ namespace: a, gatewayPods: true }] }", ["gatewayPods", "add selector"]),
-        ("istio: { enabled: true, mode: envoyFilter, workloads: [{ namespace: a, exceptPaths: [/x] }] }", ["knows no paths", "change the mode"]),
-        ("istio: { enabled: true, mode: envoyFilter, provider: x, workloads: [{ namespace: a }] }", ["names no provider", "leave one of them out"]),
-        ("istio: { enabled: true, workloads: [{ namespace: a }, { namespace: a }] }", ["would be called rel-tollgate", "give one of them a `name`"]),
+        (
+            "istio: { enabled: true, mode: envoyFilter, workloads: [{ namespace: a, exceptPaths: [/x] }] }",
+            ["knows no paths", "change the mode"],
+        ),
+        (
+            "istio: { enabled: true, mode: envoyFilter, provider: x, workloads: [{ namespace: a }] }",
+            ["names no provider", "leave one of them out"],
+        ),
+        (
+            "istio: { enabled: true, workloads: [{ namespace: a }, { namespace: a }] }",
+            ["would be called rel-tollgate", "give one of them a `name`"],
+        ),
         ("envoyGateway: { enabled: true }", ["workloads is empty", "or turn it off"]),
-        ("envoyGateway: { enabled: true, workloads: [{ namespace: a, routes: [b], gateway: c }] }", ["exclude each other", "namespace a"]),
+        (
+            "envoyGateway: { enabled: true, workloads: [{ namespace: a, routes: [b], gateway: c }] }",
+            ["exclude each other", "namespace a"],
+        ),
         ("istio: { enabld: true }", ["enabld", "not allowed"]),
         ("timeout: 1s", ["timeout", "pattern"]),
     ] {

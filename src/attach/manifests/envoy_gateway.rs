@@ -135,11 +135,9 @@ impl Attachment {
     fn check(&self) -> Result<(), Error> {
         let impossible = |asked, why, instead| Err(Error::Impossible { asked, why, instead });
         match (&self.sidecar, &self.tls, self.tollgate.ext_proc) {
-            (Some(_), Some(_), _) => impossible(
-                "--sidecar with --tls",
-                "a socket in the pod has no certificates",
-                "leave one of them out",
-            ),
+            (Some(_), Some(_), _) => {
+                impossible("--sidecar with --tls", "a socket in the pod has no certificates", "leave one of them out")
+            }
             (Some(_), _, ExtProc::With) => impossible(
                 "--sidecar with --ext-proc",
                 "the backend has one socket, which is for checks",

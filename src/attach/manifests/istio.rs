@@ -70,7 +70,7 @@ struct Context {
     referenced_service: String,
     selector: BTreeMap<String, String>,
     target_refs: Vec<TargetRef>,
-    context: &'static str,
+    listeners: &'static str,
     except_paths: Vec<String>,
     waypoint: String,
     socket: String,
@@ -164,7 +164,7 @@ impl Attachment {
             (None, Some(_)) => self.tollgate.name_for(None, &[namespace])?,
         };
         let (mut selector, mut target_refs, mut parts) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let context = match &self.target {
+        let listeners = match &self.target {
             Target::Namespace => "SIDECAR_INBOUND",
             Target::Pods(labels) | Target::GatewayPods(labels) => {
                 selector = pairs(labels);
@@ -187,7 +187,7 @@ impl Attachment {
             referenced_service: format!("{}/{host}", common.service.namespace),
             selector: selector.clone(),
             target_refs,
-            context,
+            listeners,
             except_paths: self.except.iter().map(ToString::to_string).collect(),
             waypoint: if let Target::Waypoint(name) = &self.target { name.to_string() } else { String::new() },
             socket: self.sidecar.as_ref().map(|sidecar| sidecar.socket.to_string()).unwrap_or_default(),

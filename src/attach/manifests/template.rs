@@ -111,7 +111,8 @@ mod tests {
     #[test]
     fn what_could_be_read_as_something_else_is_quoted() {
         let quoted = ["- a", r#"- "1""#, r#"- "1.2""#, "- 1.2.3", r#"- "true""#, r#"- "No""#, r#"- """#];
-        let quoted = [quoted.as_slice(), &[r#"- "a: b""#, "- a|1", "- /x", r#"- "a:""#, r#"- "1e3""#, r#"- "é""#]].concat();
+        let quoted =
+            [quoted.as_slice(), &[r#"- "a: b""#, "- a|1", "- /x", r#"- "a:""#, r#"- "1e3""#, r#"- "é""#]].concat();
         check("{{ .words | toYaml }}", &quoted.join("\n"));
     }
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// Envoy Gateway reads at most five digits.
-const MAX_WAIT: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_mins(1);
 /// What the kernel has room for in the address of a socket.
 const MAX_SOCKET_PATH: usize = 107;
 
@@ -72,7 +72,9 @@ impl FromStr for Name {
         if is_name(text) {
             Ok(Self(text.to_owned()))
         } else {
-            Err("a name has 1 to 63 lower-case letters, digits and hyphens, and begins and ends with a letter or a digit")
+            Err(
+                "a name has 1 to 63 lower-case letters, digits and hyphens, and begins and ends with a letter or a digit",
+            )
         }
     }
 }
@@ -102,7 +104,9 @@ impl FromStr for SocketPath {
         if text.len() <= MAX_SOCKET_PATH && parts.contains('/') && parts.split('/').all(part) {
             Ok(Self(text.to_owned()))
         } else {
-            Err("a socket is an absolute path in a folder, such as /run/tollgate/tollgate.sock, of at most 107 letters, digits, `.`, `_` and `-`")
+            Err(
+                "a socket is an absolute path in a folder, such as /run/tollgate/tollgate.sock, of at most 107 letters, digits, `.`, `_` and `-`",
+            )
         }
     }
 }
@@ -122,7 +126,9 @@ impl FromStr for ExactPath {
         if text.starts_with('/') && text.bytes().all(good) && !text.contains("//") {
             Ok(Self(text.to_owned()))
         } else {
-            Err("a path that goes unjudged is one exact path, such as /healthz: a pattern would let more pass than was thought of")
+            Err(
+                "a path that goes unjudged is one exact path, such as /healthz: a pattern would let more pass than was thought of",
+            )
         }
     }
 }
@@ -142,7 +148,9 @@ impl FromStr for Label {
         if prefix.parse::<Host>().is_ok() && word(name) && (value.is_empty() || word(value)) {
             Ok(Self { key: key.to_owned(), value: value.to_owned() })
         } else {
-            Err("a label is key=value, of letters, digits, `.`, `_` and `-`; the key may have a host and a `/` before it")
+            Err(
+                "a label is key=value, of letters, digits, `.`, `_` and `-`; the key may have a host and a `/` before it",
+            )
         }
     }
 }
@@ -176,5 +184,66 @@ impl Wait {
     /// As Envoy writes it, without the unit: `0.25`.
     pub fn seconds(self) -> String {
         self.0.as_secs_f64().to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check<T: FromStr>(good: &[&str], bad: &[&str]) {
+        for text in good {
+            assert!(text.parse::<T>().is_ok(), "{text:?} is refused");
+        }
+        for text in bad {
+            assert!(text.parse::<T>().is_err(), "{text:?} is taken");
+        }
+    }
+
+    #[test]
+    fn nothing_but_a_value_gets_into_a_manifest() {
+        let injected = "a\nkind: Secret";
+        let long = "a".repeat(64);
+        check::<Name>(&["a", "a-1", "1"], &["", "-a", "a-", "A", "a.b", "a_b", injected, &long]);
+        check::<Host>(&["a", "a.b-c.d", "127.0.0.1"], &["", ".a", "a.", "a..b", "a:1", "*.a", injected]);
+        check::<Label>(
+            &["a=b", "a.b/c_d=E.f", "a="],
+            &["a", "=b", "/a=b", "a/=b", "a=b,c=d", "a=-b", "a=b\n", injected],
+        );
+        check::<SocketPath>(
+            &["/run/t/t.sock", "/a/b"],
+            &[
+                "",
+                "run/t",
+                "/t.sock",
+                "/run/../t.sock",
+                "/run//t",
+                "/run/t/",
+                "/run/t t",
+                &format!("/{}", "a/".repeat(60)),
+            ],
+        );
+        check::<ExactPath>(
+            &["/", "/healthz", "/a/b.c"],
+            &["", "healthz", "/a*", "/a?b", "/a//b", "/%2f", "/a#b", injected],
+        );
+    }
+
+    #[test]
+    fn a_wait_has_an_end_and_is_written_for_each_reader() {
+        check::<Wait>(&["1ms", "60s", "1m"], &["0s", "61s", "1us", "1500us", "250", "", "-1s"]);
+        for (text, milliseconds, seconds) in
+            [("250ms", "250ms", "0.25"), ("1s", "1000ms", "1"), ("1s 50ms", "1050ms", "1.05")]
+        {
+            let wait: Wait = text.parse().unwrap();
+            assert_eq!((wait.to_string().as_str(), wait.seconds().as_str()), (milliseconds, seconds));
+        }
+    }
+
+    #[test]
+    fn a_socket_has_a_folder() {
+        let socket: SocketPath = "/run/tollgate/tollgate.sock".parse().unwrap();
+        assert_eq!(socket.folder(), "/run/tollgate");
     }
 }

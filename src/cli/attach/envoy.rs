@@ -31,7 +31,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "BYTES", default_value = "65536")]
     max_request_bytes: u32,
     /// Print one part alone
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "PART")]
     only: Option<Only>,
     #[command(flatten)]
     asked: Asked,

@@ -16,16 +16,16 @@ pub(super) struct Args {
     /// Ask about requests to routes with this label, as `key=value`; all must match where it is repeated
     #[arg(long = "selector", value_name = "LABEL", default_value = "tollgate.dev/enforce=true", conflicts_with_all = ["routes", "grpc_routes", "gateway"])]
     selectors: Vec<Label>,
-    /// Ask about requests to this HTTPRoute; may be repeated
+    /// Ask about requests to this `HTTPRoute`; may be repeated
     #[arg(long = "route", value_name = "NAME", conflicts_with = "gateway")]
     routes: Vec<Host>,
-    /// Ask about requests to this GRPCRoute; may be repeated
+    /// Ask about requests to this `GRPCRoute`; may be repeated
     #[arg(long = "grpc-route", value_name = "NAME", conflicts_with = "gateway")]
     grpc_routes: Vec<Host>,
     /// Ask about all requests to this Gateway
     #[arg(long, value_name = "NAME")]
     gateway: Option<Host>,
-    /// Leave out the ClientTrafficPolicy that gives paths one spelling: a Gateway takes one, and may have it
+    /// Leave out the `ClientTrafficPolicy` that gives paths one spelling: a Gateway takes one, and may have it
     #[arg(long, requires = "gateway")]
     no_client_traffic: bool,
     /// How much of a body Envoy sends along; a longer one is a 413 for every action. 0 for nothing

@@ -44,7 +44,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME")]
     name: Option<Name>,
     /// Print one part alone
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "PART")]
     only: Option<Only>,
     #[command(flatten)]
     beside: Beside,
@@ -56,7 +56,7 @@ pub(super) struct Args {
 enum Mode {
     /// By a provider in the mesh configuration and a policy that names it. What Istio verified of a token does not arrive
     Provider,
-    /// By an EnvoyFilter alone, for who does not own the mesh configuration. Tokens arrive
+    /// By an `EnvoyFilter` alone, for who does not own the mesh configuration. Tokens arrive
     EnvoyFilter,
 }
 

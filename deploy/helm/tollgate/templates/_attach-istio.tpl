@@ -61,10 +61,10 @@
 {{- $_ := set $context "referencedService" (printf "%s/%s" $context.service.namespace $context.service.host) -}}
 {{- $_ := set $context "selector" ($one.selector | default dict) -}}
 {{- $_ := set $context "targetRefs" $refs -}}
-{{- $_ := set $context "context" "SIDECAR_INBOUND" -}}
-{{- if or $one.gateway $one.gatewayPods -}}{{- $_ := set $context "context" "GATEWAY" -}}{{- end -}}
+{{- $_ := set $context "listeners" "SIDECAR_INBOUND" -}}
+{{- if or $one.gateway $one.gatewayPods -}}{{- $_ := set $context "listeners" "GATEWAY" -}}{{- end -}}
 {{- /* What a waypoint's listener counts as has changed between versions of Istio. */ -}}
-{{- if $one.waypoint -}}{{- $_ := set $context "context" "ANY" -}}{{- end -}}
+{{- if $one.waypoint -}}{{- $_ := set $context "listeners" "ANY" -}}{{- end -}}
 {{- $_ := set $context "exceptPaths" ($one.exceptPaths | default list) -}}
 {{- $_ := set $context "waypoint" ($one.waypoint | default "") -}}
 {{- $_ := set $context "cluster" (printf "outbound|%d||%s" $context.service.port $context.service.host) -}}

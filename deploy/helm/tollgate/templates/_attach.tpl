@@ -61,6 +61,10 @@ Attachment. Pods that have Tollgate in them show its socket to istio-proxy by an
 
     sidecar.istio.io/userVolumeMount: '[{"name":"tollgate-socket","mountPath":"/run/tollgate"}]'
 {{ end -}}
+{{- if and .Values.attach.envoyGateway.enabled (eq (.Values.kind | default "statefulset") "sidecar") -}}
+Attachment. Envoy Gateway needs `extensionApis.enableBackend: true` in its own configuration. Tollgate is in the pods of those Gateways
+that name the EnvoyProxy {{ include "tollgate.fullname" . }} under `infrastructure.parametersRef`.
+{{ end -}}
 {{- range ternary $istio.workloads list $istio.enabled -}}
 {{- if .waypoint -}}
 Attachment. The waypoint {{ .waypoint }} says who is calling once it is told to, and `Identity` lists `xfcc`:
