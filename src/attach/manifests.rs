@@ -164,7 +164,9 @@ impl Tollgate {
         if let Some(name) = named {
             return Ok(name.to_string());
         }
-        let whole = [&[self.service.as_str()], parts].concat().join("-").to_lowercase().replace(['_', '.'], "-");
+        let parts = [&[self.service.as_str()], parts].concat();
+        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        let whole = parts.join("-").to_lowercase().replace(['_', '.'], "-");
         if whole.len() > MAX_NAME { Err(Error::TooLong(whole)) } else { Ok(whole) }
     }
 }

@@ -3,13 +3,14 @@
 //! Only certificates, addresses, ports and paths are put in their place. What Istio makes of an `EnvoyFilter` and of a
 //! `ServiceEntry` is made here by hand: the filter before the router, and a cluster of the name that Istio gives it.
 
+use std::path::Path;
 use std::process::Command;
 
 use tollgate::demo::client::Request;
 use tollgate::demo::envoy::Envoy;
 use tollgate::demo::service::{Address, Tollgate};
 
-use crate::lab::{HOST, Lab};
+use crate::lab::{DESK, HOST, Lab};
 use crate::shipped_config::{GATEWAY, accepted, certificates_of_tollgate, replaced, serve};
 
 /// Longer than a machine stands still.
@@ -140,4 +141,32 @@ async fn mutual_tls_carries_traffic() {
     let tollgate = lab.tollgate_at(Address::Tcp(([127, 0, 0, 1], 0).into()), &arguments).await;
     let envoy = serve(&lab, tollgate.listen(), &attach(MUTUAL)).await;
     carries_traffic(&lab, &envoy, tollgate).await;
+}
+
+/// Istio verifies tokens with the same filter of Envoy, before this one, and calls the payload `payload`.
+#[tokio::test]
+async fn what_was_verified_of_a_token_arrives_through_the_filter_for_istio() {
+    let lab = Lab::new().await;
+    let policies = lab.path().join("policies");
+    std::fs::create_dir(&policies).unwrap();
+    for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")).unwrap() {
+        let file = file.unwrap();
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        std::fs::write(policies.join(file.file_name()), text.replace("jwt_authn/claims", "jwt_authn/payload")).unwrap();
+    }
+    let tollgate = lab.tollgate_with(policies, &["--max-check-time", "4s"]).await;
+    let filter = attach("istio -n shop --mode envoy-filter --selector app=orders --sidecar");
+    let mut text = as_istio_would(&attach(SOCKET), &filter);
+    text = replaced(&text, "payload_in_metadata: claims", "payload_in_metadata: payload");
+    text = replaced(&text, "audiences: [shop]", "");
+    let keys = block(&text, "                          remote_jwks:\n");
+    let keys = format!("                          remote_jwks:\n{}", indented(&keys, 28));
+    let own = serde_json::Value::from(lab.tokens.jwks());
+    text = replaced(&text, &keys, &format!("                          local_jwks: {{ inline_string: {own} }}\n"));
+    let envoy = serve(&lab, tollgate.listen(), &text).await;
+    let client = lab.client(&envoy, "front", Some(&lab.workload(DESK)));
+    let order = Request::get(HOST, "/v1/orders/7");
+    let known = client.send(&order.clone().header("authorization", lab.agent(0))).await.unwrap();
+    let unknown = client.send(&order).await.unwrap();
+    assert_eq!((known.status, unknown.status), (200, 403), "{} {}", known.text(), unknown.text());
 }

@@ -32,7 +32,7 @@
 {{- end -}}
 {{- if not $refs -}}
 {{- $selector = $one.selector | default (dict "tollgate.dev/enforce" "true") -}}
-{{- $parts = include "tollgate.attach.parts" $selector | fromYamlArray -}}
+{{- range $_, $value := $selector -}}{{- $parts = append $parts $value -}}{{- end -}}
 {{- end -}}
 {{- $name := include "tollgate.attach.name" (dict "service" $context.service.name "parts" $parts "name" $one.name) -}}
 {{- if hasKey $seen (printf "%s/%s" $one.namespace $name) -}}

@@ -45,7 +45,7 @@
 {{- end -}}
 {{- $parts := list -}}
 {{- $refs := list -}}
-{{- with $one.selector -}}{{- $parts = include "tollgate.attach.parts" . | fromYamlArray -}}{{- end -}}
+{{- range $_, $value := $one.selector -}}{{- $parts = append $parts $value -}}{{- end -}}
 {{- with coalesce $one.gateway $one.waypoint -}}
 {{- $parts = list . -}}
 {{- $refs = list (dict "group" "gateway.networking.k8s.io" "kind" "Gateway" "name" .) -}}

@@ -27,20 +27,12 @@ What all of them are given: `root` is the chart's scope, `into` the context that
 
 {{/* What one attachment is called: `service`, and what it is for, unless it has a name. */}}
 {{- define "tollgate.attach.name" -}}
-{{- $whole := concat (list .service) .parts | join "-" | lower | replace "_" "-" | replace "." "-" -}}
+{{- $whole := concat (list .service) .parts | compact | join "-" | lower | replace "_" "-" | replace "." "-" -}}
 {{- with .name -}}{{- $whole = . -}}{{- end -}}
 {{- if gt (len $whole) 63 -}}
 {{- fail (printf "attach: an object would be called %s, which has more than 63 characters: give the workload a `name`" $whole) -}}
 {{- end -}}
 {{- $whole -}}
-{{- end }}
-
-{{/* The values of labels, in the order of their keys. */}}
-{{- define "tollgate.attach.parts" -}}
-{{- $labels := . -}}
-{{- range keys . | sortAlpha }}
-- {{ get $labels . | quote }}
-{{- end -}}
 {{- end }}
 
 {{/* Renders a file of attach/ with a context. */}}
