@@ -47,10 +47,10 @@ enum Command {
     Diff(diff::Args),
     /// Say who may do an action, within which limits, and what stands above that
     WhoCan(who_can::Args),
-    /// Print the manifests that attach Tollgate to a mesh or an Envoy
-    Attach(attach::Args),
     /// Print the JSON Schema of policy documents, for editors
     Schema,
+    /// Print the manifests that attach Tollgate to a mesh or an Envoy
+    Attach(attach::Args),
     /// Start Envoy, sample services and Tollgate, and drive journeys through them
     #[cfg(feature = "demo")]
     Demo(demo::Args),
@@ -112,11 +112,11 @@ fn run(command: Command) -> Result<Outcome> {
         Command::Explain(args) => explain::run(&args, &mut out),
         Command::Diff(args) => diff::run(&args, &mut out),
         Command::WhoCan(args) => who_can::run(&args, &mut out),
-        Command::Attach(args) => attach::run(args, &mut out),
         Command::Schema => {
             writeln!(out, "{:#}", bundle::schema())?;
             Ok(Outcome::Good)
         }
+        Command::Attach(args) => attach::run(args, &mut out),
         #[cfg(feature = "demo")]
         Command::Demo(args) => {
             drop(out);

@@ -11,7 +11,7 @@ use tollgate::demo::envoy::Envoy;
 use tollgate::demo::service::{Address, Tollgate};
 
 use crate::lab::{DESK, HOST, Lab};
-use crate::shipped_config::{GATEWAY, accepted, certificates_of_tollgate, replaced, serve};
+use crate::shipped_config::{GATEWAY, accepted, certificates_of_tollgate, placed, replaced, start};
 
 /// Longer than a machine stands still.
 const TIMEOUT: &str = "--timeout 5s";
@@ -118,7 +118,7 @@ async fn envoy_accepts_the_filters_for_istio() {
 async fn a_socket_carries_traffic() {
     let lab = Lab::new().await;
     let tollgate = lab.tollgate(&["--max-check-time", "4s"]).await;
-    let envoy = serve(&lab, tollgate.listen(), &attach(SOCKET)).await;
+    let envoy = start(&lab, &placed(&lab, tollgate.listen(), &attach(SOCKET))).await;
     carries_traffic(&lab, &envoy, tollgate).await;
 }
 
@@ -128,7 +128,7 @@ async fn the_filter_for_istio_carries_traffic_over_a_socket() {
     let tollgate = lab.tollgate(&["--max-check-time", "4s"]).await;
     let filter = attach("istio -n shop --mode envoy-filter --selector app=orders --sidecar");
     assert!(filter.contains("address: unix:///run/tollgate/tollgate.sock\n"), "{filter}");
-    let envoy = serve(&lab, tollgate.listen(), &as_istio_would(&attach(SOCKET), &filter)).await;
+    let envoy = start(&lab, &placed(&lab, tollgate.listen(), &as_istio_would(&attach(SOCKET), &filter))).await;
     carries_traffic(&lab, &envoy, tollgate).await;
 }
 
@@ -139,7 +139,7 @@ async fn mutual_tls_carries_traffic() {
     let ca = lab.tls().client_authority.display().to_string();
     let arguments = ["--max-check-time", "4s", "--tls", &folder, "--tls-client-ca", &ca, "--tls-client-san", GATEWAY];
     let tollgate = lab.tollgate_at(Address::Tcp(([127, 0, 0, 1], 0).into()), &arguments).await;
-    let envoy = serve(&lab, tollgate.listen(), &attach(MUTUAL)).await;
+    let envoy = start(&lab, &placed(&lab, tollgate.listen(), &attach(MUTUAL))).await;
     carries_traffic(&lab, &envoy, tollgate).await;
 }
 
@@ -163,7 +163,7 @@ async fn what_was_verified_of_a_token_arrives_through_the_filter_for_istio() {
     let keys = format!("                          remote_jwks:\n{}", indented(&keys, 28));
     let own = serde_json::Value::from(lab.tokens.jwks());
     text = replaced(&text, &keys, &format!("                          local_jwks: {{ inline_string: {own} }}\n"));
-    let envoy = serve(&lab, tollgate.listen(), &text).await;
+    let envoy = start(&lab, &placed(&lab, tollgate.listen(), &text)).await;
     let client = lab.client(&envoy, "front", Some(&lab.workload(DESK)));
     let order = Request::get(HOST, "/v1/orders/7");
     let known = client.send(&order.clone().header("authorization", lab.agent(0))).await.unwrap();

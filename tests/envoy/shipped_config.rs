@@ -23,7 +23,7 @@ pub(crate) fn replaced(text: &str, from: &str, to: &str) -> String {
 }
 
 /// A shipped file with the laboratory's certificates in it.
-pub(crate) fn with_certificates(lab: &Lab, text: &str) -> String {
+fn with_certificates(lab: &Lab, text: &str) -> String {
     let tls = lab.tls();
     let files = [
         ("/etc/envoy/tls/tls.crt", &tls.certificate),
@@ -74,21 +74,32 @@ fn with_cluster(text: &str, other: &str) -> String {
 
 /// The shipped listener on a free port, with its cluster for Tollgate or the one of this file.
 async fn front(lab: &Lab, tollgate: &Address, cluster: Option<&str>) -> Envoy {
-    let read = |name: &str| std::fs::read_to_string(shipped().join(name)).unwrap();
     // A machine that stops for a moment must not fail a test.
     let mut text = replaced(
-        &read("plain.yaml"),
+        &front_text(lab, tollgate, cluster),
         "cluster_name: tollgate }\n                        timeout: 0.25s",
         "cluster_name: tollgate }\n                        timeout: 5s",
     );
-    if let Some(cluster) = cluster {
-        text = with_cluster(&text, &read(cluster));
-    }
-    serve(lab, tollgate, &text).await
+    text = replaced(&text, "max_interval: 0.25s", "max_interval: 5s");
+    start(lab, &text).await
 }
 
-/// A listener as shipped: with certificates, ports and addresses of this machine, and otherwise as it is.
-pub(crate) async fn serve(lab: &Lab, tollgate: &Address, text: &str) -> Envoy {
+/// An Envoy with this configuration.
+pub(crate) async fn start(lab: &Lab, text: &str) -> Envoy {
+    let config = lab.path().join("shipped.yaml");
+    std::fs::write(&config, text).unwrap();
+    Envoy::start_with(&binary(), &config, 1, lab.path()).await.unwrap()
+}
+
+/// The configuration of the shipped listener.
+fn front_text(lab: &Lab, tollgate: &Address, cluster: Option<&str>) -> String {
+    let read = |name: &str| std::fs::read_to_string(shipped().join(name)).unwrap();
+    let text = read("plain.yaml");
+    placed(lab, tollgate, &cluster.map_or_else(|| text.clone(), |cluster| with_cluster(&text, &read(cluster))))
+}
+
+/// A configuration as shipped, with certificates, ports and addresses of this machine, and otherwise as it is.
+pub(crate) fn placed(lab: &Lab, tollgate: &Address, text: &str) -> String {
     let mut text = with_certificates(lab, text);
     text = replaced(&text, "{ address: 0.0.0.0, port_value: 8443 }", "{ address: 127.0.0.1, port_value: 0 }");
     text = replaced(&text, "port_value: 9901", "port_value: 0");
@@ -97,13 +108,10 @@ pub(crate) async fn serve(lab: &Lab, tollgate: &Address, text: &str) -> Envoy {
     text = replaced(&text, "app.internal, port_value: 8080", &here(service));
     // Tokens are not looked at here: their keys are nowhere to be had.
     text = replaced(&text, "id.shop.example, port_value: 443", "127.0.0.1, port_value: 1");
-    text = match tollgate {
+    match tollgate {
         Address::Tcp(address) => replaced(&text, "tollgate.internal, port_value: 9000", &here(*address)),
         Address::Unix(path) => replaced(&text, "/run/tollgate/tollgate.sock", &path.display().to_string()),
-    };
-    let config = lab.path().join("shipped.yaml");
-    std::fs::write(&config, text).unwrap();
-    Envoy::start_with(&binary(), &config, 1, lab.path()).await.unwrap()
+    }
 }
 
 #[tokio::test]

@@ -46,20 +46,6 @@ fn the_page_of_configuration_is_made_from_the_settings() {
     compare("docs/configuration.md", &configuration());
 }
 
-/// What is quoted and copied from is what the command prints.
-#[test]
-fn the_shipped_configurations_of_envoy_are_made_by_the_command() {
-    for (file, args) in [
-        ("plain.yaml", "--host tollgate.internal"),
-        ("mtls.yaml", "--host tollgate.internal --tls both --only cluster"),
-        ("unix-socket.yaml", "--socket /run/tollgate/tollgate.sock --only cluster"),
-    ] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-        let output = command.args(["attach", "envoy"]).args(args.split(' ')).output().unwrap();
-        compare(&format!("deploy/envoy/{file}"), &String::from_utf8(output.stdout).unwrap());
-    }
-}
-
 fn configuration() -> String {
     let mut page = format!("# Configuration\n\n{MADE}\n{CONFIGURATION_INTRODUCTION}");
     page.push_str("\n| key | what it is | default |\n| --- | --- | --- |\n");
@@ -196,3 +182,17 @@ Results go to standard output, progress and errors to standard error. The exit s
 Every option of `serve` can also be given in the environment, by the name that stands behind it in brackets, and in a file:
 [configuration.md](configuration.md).
 ";
+
+/// What is quoted and copied from is what the command prints.
+#[test]
+fn the_shipped_configurations_of_envoy_are_made_by_the_command() {
+    for (file, args) in [
+        ("plain.yaml", "--host tollgate.internal"),
+        ("mtls.yaml", "--host tollgate.internal --tls both --only cluster"),
+        ("unix-socket.yaml", "--socket /run/tollgate/tollgate.sock --only cluster"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        let output = command.args(["attach", "envoy"]).args(args.split(' ')).output().unwrap();
+        compare(&format!("deploy/envoy/{file}"), &String::from_utf8(output.stdout).unwrap());
+    }
+}
