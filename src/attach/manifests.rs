@@ -176,6 +176,16 @@ fn pairs(labels: &[Label]) -> BTreeMap<String, String> {
     labels.iter().cloned().map(Label::into_pair).collect()
 }
 
+/// What labels say, in a word each: their value, or of `tollgate.dev/enforce=true` the key.
+fn says(labels: &BTreeMap<String, String>) -> Vec<&str> {
+    labels.iter().map(|(key, value)| if value == "true" { name_of(key) } else { value.as_str() }).collect()
+}
+
+/// The key of a label without the host before it.
+fn name_of(key: &str) -> &str {
+    key.rsplit_once('/').map_or(key, |(_, name)| name)
+}
+
 /// Pods that have Tollgate in them.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -81,7 +81,7 @@ fn beside_an_application_a_socket_is_asked() {
         "userVolumeMount: '[{\"name\":\"tollgate-socket\",\"mountPath\":\"/run/own\"}]'",
         "restartPolicy: Always",
         "- --listen=unix:/run/own/gate.sock",
-        "fsGroup: 65532",
+        "supplementalGroups: [65532]",
     ];
     let line = "istio -n shop --selector app=orders --sidecar --socket /run/own/gate.sock";
     prints(line, &parts, &["DestinationRule"]);
@@ -92,13 +92,30 @@ fn beside_an_application_a_socket_is_asked() {
     assert!(printed(&format!("{line} --only objects")).starts_with("---\n"));
 }
 
+/// Whether `serve` takes them, `config` says.
+#[test]
+fn the_container_has_arguments_that_are_understood() {
+    let pod = printed("istio -n shop --selector app=orders --sidecar --only pod");
+    let arguments: Vec<_> = pod.lines().filter_map(|line| line.trim().strip_prefix("- --")).collect();
+    assert!(arguments.len() >= 5, "{pod}");
+    let arguments = arguments.iter().map(|one| format!("--{}", one.replace("/etc/tollgate/policies", "policies")));
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_tollgate")).arg("config").args(arguments).current_dir(root()).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 #[test]
 fn envoy_gateway_has_a_policy_and_what_it_needs() {
     let always = ["failOpen: false", "timeout: 250ms", "statusOnError: 503", "namespace: tollgate-system"];
     let routes = ["kind: HTTPRoute\n      name: orders", "kind: GRPCRoute\n      name: stock", "kind: ReferenceGrant"];
     let not = ["BackendTLSPolicy", "ClientTrafficPolicy", "headersToExtAuth:", "bodyToExtAuth"];
     prints("envoy-gateway -n shop --route orders --grpc-route stock", &[always.as_slice(), &routes].concat(), &not);
-    prints("envoy-gateway -n shop", &["targetSelectors:", "tollgate.dev/enforce: \"true\""], &not);
+    prints(
+        "envoy-gateway -n shop",
+        &["name: tollgate-enforce\n", "targetSelectors:", "tollgate.dev/enforce: \"true\""],
+        &not,
+    );
     prints("envoy-gateway -n tollgate-system", &["kind: SecurityPolicy"], &["ReferenceGrant"]);
     let gateway = ["kind: ClientTrafficPolicy", "escapedSlashesAction: RejectRequest"];
     prints("envoy-gateway -n edge --gateway public", &gateway, &["EnvoyProxy"]);

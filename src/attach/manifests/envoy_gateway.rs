@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::value::{Host, Label, Name};
-use super::{Common, Error, ExtProc, Manifests, Pods, Sidecar, TargetRef, Tollgate, pairs, template};
+use super::{Common, Error, ExtProc, Manifests, Pods, Sidecar, TargetRef, Tollgate, pairs, says, template};
 
 /// How routes are attached.
 #[derive(Debug, Clone)]
@@ -97,7 +97,7 @@ impl Attachment {
         match &self.target {
             Target::Labels(labels) => {
                 selector = pairs(labels);
-                parts = selector.values().map(String::as_str).collect();
+                parts = says(&selector);
             }
             Target::Routes { http, grpc } => {
                 target_refs.extend(http.iter().map(|name| TargetRef::of_gateway_api("HTTPRoute", name)));

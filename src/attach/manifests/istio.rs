@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::value::{ExactPath, Host, Label, Name};
-use super::{Common, Error, ExtProc, Fragment, Manifests, Pods, Sidecar, TargetRef, Tollgate, pairs, template};
+use super::{Common, Error, ExtProc, Fragment, Manifests, Pods, Sidecar, TargetRef, Tollgate, pairs, says, template};
 
 /// How one workload is attached.
 #[derive(Debug, Clone)]
@@ -168,7 +168,7 @@ impl Attachment {
             Target::Namespace => "SIDECAR_INBOUND",
             Target::Pods(labels) | Target::GatewayPods(labels) => {
                 selector = pairs(labels);
-                parts = selector.values().map(String::as_str).collect();
+                parts = says(&selector);
                 if matches!(self.target, Target::Pods(_)) { "SIDECAR_INBOUND" } else { "GATEWAY" }
             }
             Target::Gateway(name) | Target::Waypoint(name) => {

@@ -32,7 +32,7 @@
 {{- end -}}
 {{- if not $refs -}}
 {{- $selector = $one.selector | default (dict "tollgate.dev/enforce" "true") -}}
-{{- range $_, $value := $selector -}}{{- $parts = append $parts $value -}}{{- end -}}
+{{- range $key, $value := $selector -}}{{- $parts = append $parts (eq $value "true" | ternary (splitList "/" $key | last) $value) -}}{{- end -}}
 {{- end -}}
 {{- $name := include "tollgate.attach.name" (dict "service" $context.service.name "parts" $parts "name" $one.name) -}}
 {{- if hasKey $seen (printf "%s/%s" $one.namespace $name) -}}

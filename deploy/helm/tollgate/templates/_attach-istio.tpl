@@ -45,7 +45,7 @@
 {{- end -}}
 {{- $parts := list -}}
 {{- $refs := list -}}
-{{- range $_, $value := $one.selector -}}{{- $parts = append $parts $value -}}{{- end -}}
+{{- range $key, $value := $one.selector -}}{{- $parts = append $parts (eq $value "true" | ternary (splitList "/" $key | last) $value) -}}{{- end -}}
 {{- with coalesce $one.gateway $one.waypoint -}}
 {{- $parts = list . -}}
 {{- $refs = list (dict "group" "gateway.networking.k8s.io" "kind" "Gateway" "name" .) -}}
