@@ -3,6 +3,7 @@
 //! Each command is a file. Results go to stdout, progress and errors to stderr. The exit status says what came of it: 0 good,
 //! 1 a finding, 2 a command line that makes no sense, 3 could not tell, 64 a configuration that makes no sense.
 
+mod attach;
 mod diff;
 mod explain;
 mod health;
@@ -51,6 +52,8 @@ enum Command {
     WhoCan(who_can::Args),
     /// Print the JSON Schema of policy documents, for editors
     Schema,
+    /// Print the manifests that attach Tollgate to a mesh or an Envoy
+    Attach(attach::Args),
     /// Start Envoy, sample services and Tollgate, and drive journeys through them
     #[cfg(feature = "demo")]
     Demo(demo::Args),
@@ -76,6 +79,8 @@ enum Outcome {
     Good,
     /// Something is not as it should be, and was said.
     Finding,
+    /// The command line makes no sense.
+    BadUsage,
     /// Something that is needed could not be read.
     CouldNotTell,
     /// The configuration makes no sense.
@@ -115,6 +120,7 @@ fn run(command: Command) -> Result<Outcome> {
             writeln!(out, "{:#}", bundle::schema())?;
             Ok(Outcome::Good)
         }
+        Command::Attach(args) => attach::run(args, &mut out),
         #[cfg(feature = "demo")]
         Command::Demo(args) => {
             drop(out);
@@ -134,6 +140,7 @@ impl Outcome {
         match self {
             Self::Good => ExitCode::SUCCESS,
             Self::Finding => ExitCode::from(1),
+            Self::BadUsage => ExitCode::from(2),
             Self::CouldNotTell => ExitCode::from(3),
             // `EX_USAGE` of sysexits.h, as other servers exit on a bad configuration.
             Self::BadConfiguration => ExitCode::from(64),

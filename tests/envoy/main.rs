@@ -14,6 +14,7 @@
 )]
 
 mod answers;
+mod attached;
 mod attributes;
 mod bootstrap;
 mod corpus;

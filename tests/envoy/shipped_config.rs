@@ -17,7 +17,7 @@ fn shipped() -> PathBuf {
 
 /// Replaces what must be there, so that a change of the file never leaves a test without effect.
 #[track_caller]
-fn replaced(text: &str, from: &str, to: &str) -> String {
+pub(crate) fn replaced(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "`{from}` is not in the shipped configuration");
     text.replace(from, to)
 }
@@ -37,26 +37,32 @@ fn with_certificates(lab: &Lab, text: &str) -> String {
     files.iter().chain(&own).fold(text.to_owned(), |text, (from, to)| text.replace(from, &to.display().to_string()))
 }
 
+/// Fails with what Envoy says where it does not take a configuration, or takes it with a complaint.
+#[track_caller]
+pub(crate) fn accepted(lab: &Lab, name: &str, text: &str) {
+    let config = lab.path().join("checked.yaml");
+    std::fs::write(&config, with_certificates(lab, text)).unwrap();
+    let arguments = ["--mode", "validate", "--log-level", "warning", "--config-path"];
+    let output = Command::new(binary()).args(arguments).arg(&config).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name}: {said}");
+    assert!(!said.to_lowercase().contains("deprecat"), "{name}: {said}");
+}
+
 #[tokio::test]
 async fn envoy_accepts_every_configuration_that_is_shipped() {
     let lab = Lab::new().await;
     let mut count = 0;
     for file in std::fs::read_dir(shipped()).unwrap() {
         let file = file.unwrap().path();
-        let config = lab.path().join(file.file_name().unwrap());
-        std::fs::write(&config, with_certificates(&lab, &std::fs::read_to_string(&file).unwrap())).unwrap();
-        let arguments = ["--mode", "validate", "--log-level", "warning", "--config-path"];
-        let output = Command::new(binary()).args(arguments).arg(&config).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{}: {said}", file.display());
-        assert!(!said.to_lowercase().contains("deprecat"), "{}: {said}", file.display());
+        accepted(&lab, &file.display().to_string(), &std::fs::read_to_string(&file).unwrap());
         count += 1;
     }
     assert_eq!(count, 3);
 }
 
 /// What Envoy is called where it shows a certificate.
-const GATEWAY: &str = "spiffe://cluster.local/ns/gateway/sa/envoy";
+pub(crate) const GATEWAY: &str = "spiffe://cluster.local/ns/gateway/sa/envoy";
 
 /// The shipped listener with another cluster for Tollgate.
 fn with_cluster(text: &str, other: &str) -> String {
@@ -68,32 +74,44 @@ fn with_cluster(text: &str, other: &str) -> String {
 
 /// The shipped listener on a free port, with its cluster for Tollgate or the one of this file.
 async fn front(lab: &Lab, tollgate: &Address, cluster: Option<&str>) -> Envoy {
-    let read = |name: &str| std::fs::read_to_string(shipped().join(name)).unwrap();
-    let mut text = with_certificates(lab, &read("plain.yaml"));
-    text = replaced(&text, "{ address: 0.0.0.0, port_value: 8443 }", "{ address: 127.0.0.1, port_value: 0 }");
-    text = replaced(&text, "port_value: 9901", "port_value: 0");
     // A machine that stops for a moment must not fail a test.
-    text = replaced(
-        &text,
+    let mut text = replaced(
+        &front_text(lab, tollgate, cluster),
         "cluster_name: tollgate }\n                        timeout: 0.25s",
         "cluster_name: tollgate }\n                        timeout: 5s",
     );
     text = replaced(&text, "max_interval: 0.25s", "max_interval: 5s");
+    start(lab, &text).await
+}
+
+/// An Envoy with this configuration.
+pub(crate) async fn start(lab: &Lab, text: &str) -> Envoy {
+    let config = lab.path().join("shipped.yaml");
+    std::fs::write(&config, text).unwrap();
+    Envoy::start_with(&binary(), &config, 1, lab.path()).await.unwrap()
+}
+
+/// The configuration of the shipped listener.
+fn front_text(lab: &Lab, tollgate: &Address, cluster: Option<&str>) -> String {
+    let read = |name: &str| std::fs::read_to_string(shipped().join(name)).unwrap();
+    let text = read("plain.yaml");
+    placed(lab, tollgate, &cluster.map_or_else(|| text.clone(), |cluster| with_cluster(&text, &read(cluster))))
+}
+
+/// A configuration as shipped, with certificates, ports and addresses of this machine, and otherwise as it is.
+pub(crate) fn placed(lab: &Lab, tollgate: &Address, text: &str) -> String {
+    let mut text = with_certificates(lab, text);
+    text = replaced(&text, "{ address: 0.0.0.0, port_value: 8443 }", "{ address: 127.0.0.1, port_value: 0 }");
+    text = replaced(&text, "port_value: 9901", "port_value: 0");
     let service = lab.upstream.address();
     let here = |address: std::net::SocketAddr| format!("127.0.0.1, port_value: {}", address.port());
     text = replaced(&text, "app.internal, port_value: 8080", &here(service));
     // Tokens are not looked at here: their keys are nowhere to be had.
     text = replaced(&text, "id.shop.example, port_value: 443", "127.0.0.1, port_value: 1");
-    if let Some(cluster) = cluster {
-        text = with_cluster(&text, &with_certificates(lab, &read(cluster)));
-    }
-    text = match tollgate {
+    match tollgate {
         Address::Tcp(address) => replaced(&text, "tollgate.internal, port_value: 9000", &here(*address)),
         Address::Unix(path) => replaced(&text, "/run/tollgate/tollgate.sock", &path.display().to_string()),
-    };
-    let config = lab.path().join("shipped.yaml");
-    std::fs::write(&config, text).unwrap();
-    Envoy::start_with(&binary(), &config, 1, lab.path()).await.unwrap()
+    }
 }
 
 #[tokio::test]
@@ -113,14 +131,20 @@ async fn the_shipped_configuration_asks_about_every_request() {
     assert_eq!(lab.upstream.count(), 2);
 }
 
-#[tokio::test]
-async fn over_mutual_tls_only_the_envoy_that_is_named_is_answered() {
-    let lab = Lab::new().await;
+/// Tollgate's own certificate, in a folder as Kubernetes mounts it.
+pub(crate) fn certificates_of_tollgate(lab: &Lab) -> PathBuf {
     let pair = lab.authority.server(&["tollgate.internal"]).unwrap().write(lab.path(), "tollgate").unwrap();
     let tls = lab.path().join("tls");
     std::fs::create_dir(&tls).unwrap();
     std::fs::rename(pair.certificate, tls.join("tls.crt")).unwrap();
     std::fs::rename(pair.key, tls.join("tls.key")).unwrap();
+    tls
+}
+
+#[tokio::test]
+async fn over_mutual_tls_only_the_envoy_that_is_named_is_answered() {
+    let lab = Lab::new().await;
+    let tls = certificates_of_tollgate(&lab);
     let (folder, ca) = (tls.display().to_string(), lab.tls().client_authority.display().to_string());
     for (allowed, status) in [(GATEWAY, 200), ("spiffe://cluster.local/ns/gateway/sa/other", 503)] {
         let arguments =

@@ -15,6 +15,7 @@
 )]
 
 mod answers;
+mod attach;
 #[allow(dead_code, reason = "benchmarks name more of it")]
 #[path = "../../benches/check/bundle.rs"]
 mod bench_bundle;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::process::Command;
 
 use tollgate::ext_authz;
 use tollgate::terms::{Kind, Reason};
@@ -153,6 +154,9 @@ fn commands() -> String {
     section(&mut page, command.clone());
     for subcommand in command.get_subcommands().filter(|one| one.get_name() != "help") {
         section(&mut page, subcommand.clone());
+        for one in subcommand.get_subcommands().filter(|one| one.get_name() != "help") {
+            section(&mut page, one.clone());
+        }
     }
     page
 }
@@ -178,3 +182,17 @@ Results go to standard output, progress and errors to standard error. The exit s
 Every option of `serve` can also be given in the environment, by the name that stands behind it in brackets, and in a file:
 [configuration.md](configuration.md).
 ";
+
+/// What is quoted and copied from is what the command prints.
+#[test]
+fn the_shipped_configurations_of_envoy_are_made_by_the_command() {
+    for (file, args) in [
+        ("plain.yaml", "--host tollgate.internal"),
+        ("mtls.yaml", "--host tollgate.internal --tls both --only cluster"),
+        ("unix-socket.yaml", "--socket /run/tollgate/tollgate.sock --only cluster"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        let output = command.args(["attach", "envoy"]).args(args.split(' ')).output().unwrap();
+        compare(&format!("deploy/envoy/{file}"), &String::from_utf8(output.stdout).unwrap());
+    }
+}

@@ -1,0 +1,123 @@
+//! `tollgate attach`: the manifests that put Tollgate into the way of requests.
+//!
+//! Prints and nothing else: the output goes to `kubectl apply --server-side -f -`, or into a file that is kept. What is no object
+//! stands in it as a comment, and alone with `--only`.
+
+mod envoy;
+mod envoy_gateway;
+mod istio;
+
+use std::io::Write;
+
+use anyhow::Result;
+
+use super::Outcome;
+use crate::attach::manifests::value::{Host, Label, Name, SocketPath, Wait};
+use crate::attach::manifests::{Error, ExtProc, Manifests, Sidecar, Tollgate};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    mesh: Mesh,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Mesh {
+    /// Istio: sidecars, gateways and waypoints
+    Istio(istio::Args),
+    /// Envoy Gateway: routes and Gateways
+    EnvoyGateway(envoy_gateway::Args),
+    /// An Envoy with a configuration of its own
+    Envoy(envoy::Args),
+}
+
+pub(super) fn run(args: Args, out: &mut impl Write) -> Result<Outcome> {
+    let printed = match args.mesh {
+        Mesh::Istio(args) => istio::run(args, out),
+        Mesh::EnvoyGateway(args) => envoy_gateway::run(args, out),
+        Mesh::Envoy(args) => envoy::run(args, out),
+    };
+    match printed {
+        Err(error) if matches!(error.downcast_ref(), Some(Error::Impossible { .. } | Error::TooLong(_))) => {
+            writeln!(std::io::stderr(), "error: {error}")?;
+            Ok(Outcome::BadUsage)
+        }
+        other => other.map(|()| Outcome::Good),
+    }
+}
+
+/// The Tollgate that is asked.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Tollgate")]
+struct Asked {
+    /// The namespace that Tollgate is in
+    #[arg(long, value_name = "NAMESPACE", default_value = "tollgate-system")]
+    namespace: Name,
+    /// The Service of Tollgate, which the chart calls like the release
+    #[arg(long, value_name = "NAME", default_value = "tollgate")]
+    service: Name,
+    /// What names of Services end in
+    #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
+    cluster_domain: Host,
+    /// How long Envoy waits for an answer; set Tollgate's --max-check-time below it
+    #[arg(long, value_name = "TIME", default_value = "250ms")]
+    timeout: Wait,
+    /// Hand over responses too; the service for it comes with a later version, and until then everything is 503
+    #[arg(long)]
+    ext_proc: bool,
+    /// Label of all objects, as `key=value`; may be repeated
+    #[arg(long = "label", value_name = "LABEL")]
+    labels: Vec<Label>,
+}
+
+impl Asked {
+    fn tollgate(self, max_request_bytes: u32) -> Tollgate {
+        Tollgate {
+            service: self.service,
+            namespace: self.namespace,
+            cluster_domain: self.cluster_domain,
+            timeout: self.timeout,
+            max_request_bytes,
+            ext_proc: if self.ext_proc { ExtProc::With } else { ExtProc::Without },
+            labels: self.labels,
+        }
+    }
+}
+
+/// A Tollgate in the pod of the proxy that asks it.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Tollgate in the same pod")]
+struct Beside {
+    /// Tollgate is in the pod of the proxy that asks it, behind a Unix socket
+    #[arg(long)]
+    sidecar: bool,
+    /// The socket that both see
+    #[arg(long, value_name = "PATH", default_value = "/run/tollgate/tollgate.sock", requires = "sidecar")]
+    socket: SocketPath,
+    /// The image of Tollgate
+    #[arg(long, value_name = "IMAGE", default_value = concat!("ghcr.io/tollgate-dev/tollgate:", env!("CARGO_PKG_VERSION")), requires = "sidecar")]
+    image: String,
+    /// The ConfigMap with the policies, in the namespace of these pods
+    #[arg(long, value_name = "NAME", default_value = "tollgate-policies", requires = "sidecar")]
+    policies_config_map: Name,
+}
+
+impl Beside {
+    fn sidecar(self) -> Option<Sidecar> {
+        let Self { sidecar, socket, image, policies_config_map: policies } = self;
+        sidecar.then_some(Sidecar { socket, image, policies })
+    }
+}
+
+/// Prints the objects, and what is none of them in comments.
+fn print(manifests: &Manifests, out: &mut impl Write) -> Result<()> {
+    for fragment in &manifests.fragments {
+        writeln!(out, "# ── {}: no object; printed alone with `--only {}` ──", fragment.name, fragment.name)?;
+        for line in fragment.text.lines() {
+            writeln!(out, "{}", format!("# {line}").trim_end())?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out, "{}", manifests.objects)?;
+    Ok(())
+}
