@@ -3,7 +3,7 @@ CARGO ?= cargo
 PATH := $(CURDIR)/.tools/bin:$(PATH)
 DENY := 0.20.2
 
-.PHONY: demo test lint fmt bench soak fuzz docs deny envoy cerbos help
+.PHONY: demo test lint fmt bench soak fuzz docs deny envoy cerbos promtool help
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -12,7 +12,7 @@ demo: envoy ## build, start Envoy, Tollgate and sample services, drive journeys,
 	$(CARGO) build --release
 	target/release/tollgate demo
 
-test: envoy ## run all tests, those with the real Envoy too
+test: envoy promtool ## run all tests, those with the real Envoy too
 	$(CARGO) test
 
 lint: ## formatting and lints, warnings are errors
@@ -41,6 +41,9 @@ deny: .tools/bin/cargo-deny ## licences, sources and duplicate versions of what 
 
 envoy: ## fetch the pinned Envoy
 	@scripts/fetch-envoy
+
+promtool: ## fetch the program that checks and tries Prometheus' rules
+	@scripts/fetch-promtool
 
 cerbos: ## fetch the pinned Cerbos, which benchmarks measure beside Tollgate
 	@scripts/fetch-cerbos

@@ -23,9 +23,6 @@ interval: {{ . }}
 scrapeTimeout: {{ . }}
 {{- end }}
 relabelings:
-  {{- with .keep }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
   - action: replace
     targetLabel: job
     replacement: {{ include "tollgate.fullname" .root }}
