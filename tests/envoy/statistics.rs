@@ -31,7 +31,8 @@ async fn series(stat_prefix: Option<&str>, stats: Option<Value>) -> Vec<String> 
     let lab = Lab::new().await;
     let mut check = ExtAuthz { failure_mode_allow: true, ..ExtAuthz::default() };
     check.others.insert("stat_prefix".to_owned(), stat_prefix.unwrap_or_default().into());
-    let listener = Listener { ext_authz: Some(check), ..Listener::new("inbound_0.0.0.0_8080;") };
+    let name = if stats.is_some() { "inbound_0.0.0.0_8080;" } else { "front" };
+    let listener = Listener { ext_authz: Some(check), ..Listener::new(name) };
     let mut config = bootstrap::render(&lab.options(lab.socket(), vec![listener]));
     if let Some(stats) = stats {
         config["stats_config"] = stats;
@@ -39,7 +40,7 @@ async fn series(stat_prefix: Option<&str>, stats: Option<Value>) -> Vec<String> 
     let path = lab.path().join("envoy.json");
     std::fs::write(&path, config.to_string()).unwrap();
     let envoy = Envoy::start_with(&binary(), &path, 1, lab.path()).await.unwrap();
-    let client = Client::plain(envoy.address("inbound_0.0.0.0_8080;").unwrap());
+    let client = Client::plain(envoy.address(name).unwrap());
     assert_eq!(client.send(&Request::get(HOST, "/")).await.unwrap().status, 200, "nobody was asked, and it fails open");
     let text = envoy.prometheus().await.unwrap();
     text.lines().filter(|line| !line.starts_with('#') && line.contains("ext_authz")).map(str::to_owned).collect()

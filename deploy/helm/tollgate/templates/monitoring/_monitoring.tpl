@@ -25,7 +25,7 @@ scrapeTimeout: {{ . }}
 relabelings:
   - action: replace
     targetLabel: job
-    replacement: {{ include "tollgate.fullname" .root }}
+    replacement: {{ include "tollgate.fullname" .root | quote }}
   {{- with .section.relabelings }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
