@@ -20,12 +20,12 @@ fn panels(dashboard: &Value) -> Vec<&Value> {
 fn grafana_finds_the_dashboard_whole() {
     let folder = ["dashboard.folder=\"Gates\"", "dashboard.namespace=\"observability\""];
     let settings = [&["dashboard.enabled=true", "dashboard.grafanaOperator.enabled=true"], &folder[..]].concat();
-    let map = one("ConfigMap", &settings);
+    let map = one("ConfigMap/tollgate-dashboard", &settings);
     assert_eq!(map["metadata"]["labels"]["grafana_dashboard"], "1");
     assert_eq!(map["metadata"]["annotations"], json!({ "grafana_folder": "Gates" }));
     let shown: Value = serde_json::from_str(map["data"]["tollgate.json"].as_str().unwrap()).unwrap();
     assert_eq!(shown, dashboard());
-    let object = one("GrafanaDashboard", &settings);
+    let object = one("GrafanaDashboard/tollgate", &settings);
     assert_eq!(object["spec"]["configMapRef"], json!({ "name": map["metadata"]["name"], "key": "tollgate.json" }));
     for one in [&map, &object] {
         assert_eq!(one["metadata"]["namespace"], "observability");

@@ -19,10 +19,11 @@ fn rendered(cluster: &[&str], settings: &[&str]) -> Result<Vec<Object>, String> 
 
 /// One object of those that a cluster with both operators gets.
 #[track_caller]
-pub fn one(kind: &str, settings: &[&str]) -> Value {
-    let found: Vec<_> = rendered(&OPERATORS, settings).unwrap().into_iter().filter(|one| one.kind() == kind).collect();
-    assert_eq!(found.len(), 1, "{kind}");
-    found.into_iter().next().unwrap().0
+pub fn one(title: &str, settings: &[&str]) -> Value {
+    let mut found = rendered(&OPERATORS, settings).unwrap();
+    found.retain(|one| one.title() == title);
+    assert_eq!(found.len(), 1, "{title}");
+    found.remove(0).0
 }
 
 fn kinds(cluster: &[&str], settings: &[&str]) -> Vec<String> {
@@ -105,7 +106,7 @@ fn a_monitor_scrapes_the_named_port_and_names_the_job_as_alerts_know_it() {
     for (section, kind, endpoints) in
         [("serviceMonitor", "ServiceMonitor", "endpoints"), ("podMonitor", "PodMonitor", "podMetricsEndpoints")]
     {
-        let monitor = one(kind, &settings(section).each_ref().map(String::as_str));
+        let monitor = one(&format!("{kind}/tollgate"), &settings(section).each_ref().map(String::as_str));
         assert_eq!(monitor["metadata"]["labels"]["release"], "prometheus");
         assert_eq!(monitor["metadata"]["namespace"], "observability");
         assert_eq!(monitor["spec"]["namespaceSelector"], json!({ "matchNames": [NAMESPACE] }));
@@ -151,7 +152,7 @@ pub fn alerts(rule: &Value) -> Vec<&Value> {
 #[test]
 fn alerts_are_left_out_and_labelled_and_measured_as_is_set() {
     let rule = one(
-        "PrometheusRule",
+        "PrometheusRule/tollgate",
         &[
             "prometheusRule.enabled=true",
             "prometheusRule.disabled=[\"TollgatePolicySkew\",\"TollgateFailOpen\",\"TollgateEnvoyErrors\"]",
@@ -183,7 +184,7 @@ fn alerts_are_left_out_and_labelled_and_measured_as_is_set() {
 
 #[test]
 fn every_alert_says_what_it_is_how_grave_and_where_to_read_on() {
-    for alert in alerts(&one("PrometheusRule", &["prometheusRule.enabled=true"])) {
+    for alert in alerts(&one("PrometheusRule/tollgate", &["prometheusRule.enabled=true"])) {
         let text = |at: &str| alert.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
         assert!(["critical", "warning"].contains(&text("/labels/severity").as_str()), "{alert}");
         assert!(!text("/annotations/summary").is_empty() && !text("/annotations/summary").contains("{{"), "{alert}");

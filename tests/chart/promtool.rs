@@ -10,6 +10,8 @@ use tempfile::TempDir;
 use crate::helm::root;
 use crate::monitoring::one;
 
+/// What fires each alert, and what does not.
+const CASES: [&str; 2] = ["rules_test.yaml", "rules_days_test.yaml"];
 const ON: &str = "prometheusRule.enabled=true";
 
 /// What promtool says to rules in a folder, which is its own; it must be content.
@@ -40,7 +42,7 @@ pub fn check(rules: &Value) {
 /// A folder with the rules as `rules.yaml`: what the operator would hand to Prometheus.
 fn rules() -> TempDir {
     let folder = TempDir::new().unwrap();
-    let rule = one("PrometheusRule", &[ON]);
+    let rule = one("PrometheusRule/tollgate", &[ON]);
     std::fs::write(folder.path().join("rules.yaml"), rule["spec"].to_string()).unwrap();
     folder
 }
@@ -57,19 +59,23 @@ fn prometheus_takes_the_alerts_whatever_is_set() {
         "prometheusRule.disabled=[\"TollgateLinesLost\"]",
     ];
     for settings in [&[][..], &others] {
-        check(&one("PrometheusRule", &[&[ON], settings].concat())["spec"]);
+        check(&one("PrometheusRule/tollgate", &[&[ON], settings].concat())["spec"]);
     }
 }
 
 #[test]
 fn each_alert_fires_when_it_should_and_not_otherwise() {
     let folder = rules();
-    let cases = std::fs::read_to_string(root().join("tests/chart/rules_test.yaml")).unwrap();
-    std::fs::write(folder.path().join("rules_test.yaml"), &cases).unwrap();
-    promtool(&folder, &["test", "rules", "rules_test.yaml"]);
+    let mut cases = String::new();
+    for file in CASES {
+        let text = std::fs::read_to_string(root().join("tests/chart").join(file)).unwrap();
+        std::fs::write(folder.path().join(file), &text).unwrap();
+        cases += &text;
+    }
+    promtool(&folder, &[&["test", "rules"], &CASES[..]].concat());
     // Each of them is seen to do both.
     let mut wrong = Vec::new();
-    let rule = one("PrometheusRule", &[ON]);
+    let rule = one("PrometheusRule/tollgate", &[ON]);
     for alert in crate::monitoring::alerts(&rule) {
         let name = alert["alert"].as_str().unwrap();
         let of_it: Vec<_> =
