@@ -128,7 +128,11 @@ async fn bytes_under_way_are_bounded_and_what_does_not_fit_is_an_error() {
     http.raw_body = vec![b'x'; 2 << 20];
     let answer = client.check(request).await.map(tonic::Response::into_inner);
     assert_eq!(seen(&answer), Seen::Status(Code::Unavailable, "overloaded".into()));
-    assert!(gate.metrics().await.contains("tollgate_shed_checks_total{reason=\"bytes\"} 1"));
+    let metrics = gate.metrics().await;
+    for counted in ["tollgate_shed_checks_total{reason=\"bytes\"} 1", "tollgate_errors_total{reason=\"overloaded\"} 1"]
+    {
+        assert!(metrics.contains(counted), "{metrics}");
+    }
     assert_eq!(seen(&gate.check(&Ask::order()).await), Seen::Allowed);
     gate.end().await;
 }
