@@ -113,7 +113,9 @@ async fn alerts_dashboard_and_runbooks_name_no_other_counter_of_envoys() {
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
         let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        let ours = words.filter(|word| word.starts_with("envoy_") && word.contains("_ext_authz_"));
+        let ours = words.filter(|word| {
+            ["envoy_http_", "envoy_cluster_"].iter().any(|start| word.starts_with(start)) && word.contains("ext_authz")
+        });
         wrong.extend(ours.filter(|word| !real.contains(*word)).map(|word| format!("{}: {word}", file.display())));
     }
     assert!(wrong.is_empty(), "{wrong:#?}; there are {real:#?}");
