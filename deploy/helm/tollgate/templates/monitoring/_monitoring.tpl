@@ -6,7 +6,8 @@ Whether an object of a kind that not every cluster knows is rendered: "true" or 
 {{- if .section.enabled -}}
 {{- $known := .root.Capabilities.APIVersions.Has .needs -}}
 {{- if and (eq .section.renderMode "failIfMissing") (not $known) -}}
-{{- fail (printf "%s.enabled is true, and the cluster does not know %s: install what brings it, or set %s.renderMode to skipIfMissing" .name .needs .name) -}}
+{{- $said := "%s.enabled is true, and the cluster does not know %s: install what brings it, or set %s.renderMode to skipIfMissing" -}}
+{{- fail (printf $said .name .needs .name) -}}
 {{- end -}}
 {{- if or $known (ne .section.renderMode "skipIfMissing") -}}true{{- end -}}
 {{- end -}}
@@ -61,7 +62,14 @@ curly braces stay as they are.
 {{- define "tollgate.monitoring.rules" -}}
 {{- $rule := .Values.monitoring.prometheusRule -}}
 {{- $text := .Files.Get "rules/tollgate.yaml" -}}
-{{- $words := dict "tollgate" (include "tollgate.monitoring.selector" .) "by" (join ", " $rule.by) "page" $rule.severity.page "ticket" $rule.severity.ticket "envoy" $rule.envoy.selector "envoyBy" (join ", " $rule.envoy.by) -}}
+{{- $words := dict
+  "tollgate" (include "tollgate.monitoring.selector" .)
+  "by" (join ", " $rule.by)
+  "page" $rule.severity.page
+  "ticket" $rule.severity.ticket
+  "envoy" $rule.envoy.selector
+  "envoyBy" (join ", " $rule.envoy.by)
+-}}
 {{- range $word, $value := merge $words $rule.thresholds -}}
 {{- $text = replace (printf "<%s>" $word) (toString $value) $text -}}
 {{- end -}}
@@ -75,7 +83,8 @@ groups:
 {{- range $one := $group.rules }}
 {{- if not (has $one.alert $rule.disabled) }}
 {{- $labels := merge (dict) $one.labels $rule.alertLabels }}
-{{- $annotations := merge (dict "runbook_url" (printf "%s/%s.md" (trimSuffix "/" $rule.runbookBaseUrl) $one.alert)) $one.annotations }}
+{{- $page := printf "%s/%s.md" (trimSuffix "/" $rule.runbookBaseUrl) $one.alert }}
+{{- $annotations := merge (dict "runbook_url" $page) $one.annotations }}
 {{- $rules = append $rules (merge (dict "labels" $labels "annotations" $annotations) $one) }}
 {{- end }}
 {{- end }}
