@@ -3,7 +3,7 @@ CARGO ?= cargo
 PATH := $(CURDIR)/.tools/bin:$(PATH)
 DENY := 0.20.2
 
-.PHONY: demo test chart lint fmt bench soak fuzz docs deny envoy helm cerbos help
+.PHONY: demo test chart lint fmt bench soak fuzz docs deny envoy helm promtool cerbos help
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -12,10 +12,10 @@ demo: envoy ## build, start Envoy, Tollgate and sample services, drive journeys,
 	$(CARGO) build --release
 	target/release/tollgate demo
 
-test: envoy helm ## run all tests, those with the real Envoy too
+test: envoy helm promtool ## run all tests, those with the real Envoy too
 	$(CARGO) test
 
-chart: helm ## render the Helm chart and hold it against what was kept, against Kubernetes and against the program
+chart: helm promtool ## render the Helm chart and hold it against what was kept, against Kubernetes and against the program
 	$(CARGO) test --test chart
 
 lint: ## formatting and lints, warnings are errors
@@ -49,6 +49,8 @@ envoy: ## fetch the pinned Envoy
 helm: ## fetch the pinned Helm and the schemas of Kubernetes, which the chart is tested with
 	@scripts/fetch-helm
 	@scripts/fetch-kubernetes-schemas
+promtool: ## fetch the program that checks and tries Prometheus' rules
+	@scripts/fetch-promtool
 
 cerbos: ## fetch the pinned Cerbos, which benchmarks measure beside Tollgate
 	@scripts/fetch-cerbos

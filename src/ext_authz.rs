@@ -106,11 +106,11 @@ impl Parts {
 
     /// A gRPC status, whatever form errors have otherwise: it costs least, and Envoy counts it as an error all the same.
     fn shed(&self, why: Shed) -> Status {
-        self.metrics.count_shed(why);
         let reason = match why {
             Shed::Pending | Shed::Bytes => Reason::Overloaded,
             Shed::Late => Reason::DeadlineExceeded,
         };
+        self.metrics.count_shed(why, reason);
         Status::unavailable(reason.code())
     }
 

@@ -55,6 +55,7 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>, logs: &Logs) -> R
     let mut tasks = JoinSet::new();
     tasks.spawn(report_readiness(bundles.clone(), reporter.clone(), draining.clone(), end.stop.clone()));
     let (workers, work, answering) = workers(config.workers, &end);
+    workers.register(&mut registry);
     for (number, work) in work.into_iter().enumerate() {
         match config.workers {
             0 => drop(tasks.spawn(async move {

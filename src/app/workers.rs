@@ -3,12 +3,18 @@
 //! Nothing moves between threads while it is answered, and nothing is woken on another one: that costs more than judging.
 //! What is not answering (health, metrics, accepting) has a thread of its own, and so can say when one of these is stuck.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
@@ -86,6 +92,25 @@ impl Workers {
     /// The longest time for which one of them has not turned.
     pub(super) fn longest_stall(&self) -> Duration {
         self.0.iter().map(|worker| worker.beat.age()).max().unwrap_or_default()
+    }
+
+    /// Puts that under the name that dashboards know. It is looked at when it is asked for.
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register_collector(Box::new(self.clone()));
+    }
+}
+
+impl Collector for Workers {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "For how long the thread that has not turned for longest has not";
+        let stall = ConstGauge::new(self.longest_stall().as_secs_f64());
+        stall.encode(encoder.encode_descriptor("longest_stall", help, Some(&Unit::Seconds), MetricType::Gauge)?)
+    }
+}
+
+impl fmt::Debug for Workers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workers").finish_non_exhaustive()
     }
 }
 

@@ -119,6 +119,14 @@ impl Envoy {
         Ok(self.stats(filter).await?.values().sum())
     }
 
+    /// What it shows to Prometheus.
+    pub async fn prometheus(&self) -> anyhow::Result<String> {
+        let response =
+            self.admin.send(&Request::get("admin", "/stats/prometheus")).await.context("envoy's admin port")?;
+        anyhow::ensure!(response.status == 200, "envoy's admin port answers {}", response.status);
+        Ok(response.text())
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.process.pid()

@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry;
 
 use crate::gate::{Settled, Summary};
 use crate::telemetry::LATENCY_BUCKETS;
+use crate::terms::{Kind, Reason};
 use crate::transport::Shed;
 use crate::verdict::Verdict;
 
@@ -22,6 +23,7 @@ pub struct Metrics {
     duration: HistogramWithExemplars<TraceLabel>,
     panics: Counter,
     shed: Family<Why, Counter>,
+    errors: Family<Why, Counter>,
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -43,8 +45,8 @@ struct Request {
 
 impl Default for Metrics {
     fn default() -> Self {
-        let (requests, panics, shed) = Default::default();
-        Self { requests, duration: HistogramWithExemplars::new(LATENCY_BUCKETS.into_iter()), panics, shed }
+        let (requests, panics, shed, errors) = Default::default();
+        Self { requests, duration: HistogramWithExemplars::new(LATENCY_BUCKETS.into_iter()), panics, shed, errors }
     }
 }
 
@@ -59,6 +61,10 @@ impl Metrics {
         }
         let help = "Checks that were answered with an error unseen, since too much was asked at once";
         registry.register("shed_checks", help, self.shed.clone());
+        for reason in Reason::ALL.iter().filter(|reason| reason.kind() == Kind::Error) {
+            let _ = self.errors.get_or_create(&Why { reason: reason.code() });
+        }
+        registry.register("errors", "Checks that were answered with an error, by reason", self.errors.clone());
         registry.register("panics", "Checks that panicked; each was answered with an error", self.panics.clone());
     }
 
@@ -76,13 +82,19 @@ impl Metrics {
         };
         let mode = summary.map_or("", |summary| summary.mode.as_str());
         self.requests.get_or_create(&Request { protocol: "ext_authz", verdict: verdict.as_str(), mode }).inc();
+        if let Settled::Refuse(refusal) = settled
+            && verdict == Verdict::Error
+        {
+            self.errors.get_or_create(&Why { reason: refusal.reason.code() }).inc();
+        }
         let trace = trace.map(|id| TraceLabel { trace_id: id.to_string() });
         self.duration.observe(took.as_secs_f64(), trace, None);
     }
 
     /// It is an answer, too; how long it took says nothing.
-    pub(super) fn count_shed(&self, why: Shed) {
+    pub(super) fn count_shed(&self, why: Shed, reason: Reason) {
         self.shed.get_or_create(&Why { reason: why.as_str() }).inc();
+        self.errors.get_or_create(&Why { reason: reason.code() }).inc();
         let verdict = Verdict::Error.as_str();
         self.requests.get_or_create(&Request { protocol: "ext_authz", verdict, mode: "" }).inc();
     }

@@ -15,14 +15,19 @@
 )]
 
 mod about;
+mod dashboard;
 mod golden;
 mod helm;
+mod metrics;
+mod monitoring;
 mod notes;
 mod object;
 mod pods;
 mod policies;
+mod promtool;
 mod refusals;
 mod releases;
+mod runbooks;
 mod runs;
 mod schema;
 mod settings;

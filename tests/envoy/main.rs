@@ -31,4 +31,5 @@ mod receipts;
 mod rolling;
 mod shipped_config;
 mod stand_in;
+mod statistics;
 mod transport;

@@ -128,7 +128,11 @@ async fn bytes_under_way_are_bounded_and_what_does_not_fit_is_an_error() {
     http.raw_body = vec![b'x'; 2 << 20];
     let answer = client.check(request).await.map(tonic::Response::into_inner);
     assert_eq!(seen(&answer), Seen::Status(Code::Unavailable, "overloaded".into()));
-    assert!(gate.metrics().await.contains("tollgate_shed_checks_total{reason=\"bytes\"} 1"));
+    let metrics = gate.metrics().await;
+    for counted in ["tollgate_shed_checks_total{reason=\"bytes\"} 1", "tollgate_errors_total{reason=\"overloaded\"} 1"]
+    {
+        assert!(metrics.contains(counted), "{metrics}");
+    }
     assert_eq!(seen(&gate.check(&Ask::order()).await), Seen::Allowed);
     gate.end().await;
 }
@@ -161,8 +165,10 @@ async fn a_thread_that_is_stuck_ends_liveness_until_it_turns_again() {
     let waiting =
         tokio::spawn(async move { client.check(Ask::order().to_wire()).await.map(tonic::Response::into_inner) });
     until("it is no longer alive", || async { gate.health("liveness").await == NOT_SERVING }).await;
-    // Health is answered by another thread, and so are metrics.
-    assert!(gate.metrics().await.contains("tollgate_requests_total"));
+    // Health is answered by another thread, and so are metrics, which say for how long.
+    let text = gate.metrics().await;
+    let stall = text.lines().find_map(|line| line.strip_prefix("tollgate_longest_stall_seconds ")).unwrap();
+    assert!(stall.parse::<f64>().unwrap() > 1.0, "{stall}");
     stuck.store(false, Ordering::SeqCst);
     until("it is alive again", || async { gate.health("liveness").await == SERVING }).await;
     assert_eq!(seen(&waiting.await.unwrap()), Seen::Allowed);
