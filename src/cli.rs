@@ -4,6 +4,7 @@
 //! 1 a finding, 2 a command line that makes no sense, 3 could not tell, 64 a configuration that makes no sense.
 
 mod diff;
+mod doctor;
 mod explain;
 mod policies;
 mod serve;
@@ -46,6 +47,8 @@ enum Command {
     Diff(diff::Args),
     /// Say who may do an action, within which limits, and what stands above that
     WhoCan(who_can::Args),
+    /// Look at manifests, or at a configuration of Envoy, for what makes the gate silently ineffective
+    Doctor(doctor::Args),
     /// Print the JSON Schema of policy documents, for editors
     Schema,
     /// Start Envoy, sample services and Tollgate, and drive journeys through them
@@ -107,6 +110,7 @@ fn run(command: Command) -> Result<Outcome> {
         Command::Explain(args) => explain::run(&args, &mut out),
         Command::Diff(args) => diff::run(&args, &mut out),
         Command::WhoCan(args) => who_can::run(&args, &mut out),
+        Command::Doctor(args) => doctor::run(&args, &mut out),
         Command::Schema => {
             writeln!(out, "{:#}", bundle::schema())?;
             Ok(Outcome::Good)
