@@ -46,7 +46,9 @@ pub fn examine(files: &[SourceFile]) -> Report {
     let documents = Documents::read(files);
     let index = Index::of(&documents);
     let mut found = Found::default();
-    CHECKS.iter().for_each(|check| check(&index, &mut found));
+    for check in CHECKS {
+        check(&index, &mut found);
+    }
     let mut findings = found.findings;
     findings.sort_by_key(|one| {
         let place = one.problem.place.as_ref();

@@ -32,7 +32,9 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome> {
         Ok(files) => files,
         Err(error) => {
             match args.output {
-                Output::Text => writeln!(io::stderr(), "error: {error:#}\nhelp: name manifests, a folder of them, or `-`")?,
+                Output::Text => {
+                    writeln!(io::stderr(), "error: {error:#}\nhelp: name manifests, a folder of them, or `-`")?
+                }
                 Output::Json => writeln!(out, "{:#}", json!({ "good": false, "error": format!("{error:#}") }))?,
             }
             return Ok(Outcome::CouldNotTell);

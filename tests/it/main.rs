@@ -24,6 +24,7 @@ mod corpus;
 #[path = "../corpus/corpus.rs"]
 mod corpus_cases;
 mod docs;
+mod doctor;
 mod faults;
 mod ledger;
 mod overload;

@@ -48,16 +48,12 @@ impl<'n> Config<'n> {
         };
         Self {
             object: object.clone(),
-            listeners: both(
-                parts("static_listeners", "listener"),
-                parts("dynamic_listeners", "active_state.listener"),
-            ),
-            routes: both(
-                parts("static_route_configs", "route_config"),
-                parts("dynamic_route_configs", "route_config"),
-            ),
+            listeners: both(parts("static_listeners", "listener"), parts("dynamic_listeners", "active_state.listener")),
+            routes: both(parts("static_route_configs", "route_config"), parts("dynamic_route_configs", "route_config")),
             clusters: both(parts("static_clusters", "cluster"), parts("dynamic_active_clusters", "cluster")),
-            is_whole: configs.iter().any(|config| config.get("static_clusters").exists() || config.get("dynamic_active_clusters").exists()),
+            is_whole: configs
+                .iter()
+                .any(|config| config.get("static_clusters").exists() || config.get("dynamic_active_clusters").exists()),
         }
     }
 }

@@ -11,7 +11,9 @@ use super::object::{EXTENSION_POLICY, Index, Object, SECURITY_POLICY, ours};
 /// The policies that ask about a request before it goes on: Tollgate's, where some name it.
 fn questions<'i, 'n>(index: &'i Index<'n>) -> Vec<&'i Object<'n>> {
     let asks = |one: &&Object<'_>| one.spec().get("extAuth").exists();
-    ours(index.all(SECURITY_POLICY).filter(asks).collect(), |one| one.spec().get("extAuth").mentions("tollgate") || one.name.contains("tollgate"))
+    ours(index.all(SECURITY_POLICY).filter(asks).collect(), |one| {
+        one.spec().get("extAuth").mentions("tollgate") || one.name.contains("tollgate")
+    })
 }
 
 /// The policies that hand bodies over.

@@ -105,8 +105,9 @@ impl<'n> Field<'n> {
     }
 
     /// A whole number.
+    #[expect(clippy::disallowed_methods, reason = "what is no number is looked at as if it were not there")]
     pub(super) fn number(&self) -> Option<u64> {
-        self.text().and_then(|text| text.parse().map_or(None, Some))
+        self.text().and_then(|text| text.parse().ok())
     }
 
     /// A duration as protobuf, Go and Kubernetes write it: `0.25s`, `250ms`, `1m30s`.
@@ -168,6 +169,7 @@ fn mentions(node: &Node, word: &str) -> bool {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "what is no duration is looked at as if it were not there")]
 fn duration(text: &str) -> Option<Duration> {
     let mut total = 0.0;
     let mut rest = text.trim();
@@ -185,10 +187,10 @@ fn duration(text: &str) -> Option<Duration> {
             "ns" => 1e-9,
             _ => return None,
         };
-        total += number.parse::<f64>().map_or(None, Some)? * seconds;
+        total += number.parse::<f64>().ok()? * seconds;
         rest = behind;
     }
-    Duration::try_from_secs_f64(total).map_or(None, Some)
+    Duration::try_from_secs_f64(total).ok()
 }
 
 #[cfg(test)]

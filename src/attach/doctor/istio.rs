@@ -68,9 +68,8 @@ pub(super) fn providers<'n>(index: &Index<'n>) -> Vec<Provider<'n>> {
         let all = object.root.get("extensionProviders").items();
         all.into_iter().map(move |field| Provider { object: object.clone(), field }).collect::<Vec<_>>()
     };
-    let asks = |one: &Provider<'_>| {
-        one.field.get("envoyExtAuthzGrpc").exists() || one.field.get("envoyExtAuthzHttp").exists()
-    };
+    let asks =
+        |one: &Provider<'_>| one.field.get("envoyExtAuthzGrpc").exists() || one.field.get("envoyExtAuthzHttp").exists();
     index.all(MESH_CONFIG).flat_map(of).filter(asks).collect()
 }
 

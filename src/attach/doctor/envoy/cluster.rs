@@ -39,7 +39,9 @@ pub(super) fn check(config: &Config<'_>, managers: &[Manager<'_>], index: &Index
         match config.clusters.iter().find(|one| one.get("name").is(name)) {
             Some(cluster) => check_cluster(&config.object, cluster, index, found),
             None if config.is_whole => found.add_about(&UNKNOWN, &config.object, &field, format!("`{name}`")),
-            None => found.note(format!("cluster `{name}` comes from a control plane and was not looked at: give Envoy's /config_dump")),
+            None => found.note(format!(
+                "cluster `{name}` comes from a control plane and was not looked at: give Envoy's /config_dump"
+            )),
         }
     }
 }

@@ -47,12 +47,18 @@ pub(super) fn check<'n>(config: &Config<'n>, found: &mut Found) -> Vec<Manager<'
     let all: Vec<_> = config.listeners.iter().flat_map(managers).collect();
     let is_ours = |filter: &Field<'_>| asks(filter) && filter.mentions("tollgate");
     let some_are_ours = all.iter().any(|one| one.filters.iter().any(is_ours));
-    let at = |one: &Manager<'n>| one.filters.iter().position(|one| if some_are_ours { is_ours(one) } else { asks(one) });
+    let at =
+        |one: &Manager<'n>| one.filters.iter().position(|one| if some_are_ours { is_ours(one) } else { asks(one) });
     let (asking, silent): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| at(one).is_some());
     if !asking.is_empty() {
         for one in silent.iter().filter(|one| serves_others(one, config)) {
             let name = one.listener.get("name").text().unwrap_or_default();
-            found.add_about(&FILTER_MISSING, &config.object, &one.config.get("http_filters"), format!("listener `{name}`"));
+            found.add_about(
+                &FILTER_MISSING,
+                &config.object,
+                &one.config.get("http_filters"),
+                format!("listener `{name}`"),
+            );
         }
     }
     let placed = |mut one: Manager<'n>| {

@@ -68,7 +68,9 @@ fn check_filters(manager: &Manager<'_>, config: &Config<'_>, found: &mut Found) 
             found.add(&ROUTE_CACHE, object, &field);
         }
         // The body's half of the gate is as open as its own setting.
-        if is_filter(later, "envoy.filters.http.ext_proc", "ext_proc.v3.ExternalProcessor") && later.mentions("tollgate") {
+        if is_filter(later, "envoy.filters.http.ext_proc", "ext_proc.v3.ExternalProcessor")
+            && later.mentions("tollgate")
+        {
             filter::check(object, &settings, found);
         }
     }

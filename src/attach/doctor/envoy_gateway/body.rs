@@ -53,7 +53,9 @@ pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
 }
 
 fn has_room(kind: Kind, index: &Index<'_>) -> bool {
-    index.all(kind).any(|one| bytes(&one.spec().at("connection.bufferLimit")).is_some_and(|bytes| bytes > DEFAULT_LIMIT))
+    index
+        .all(kind)
+        .any(|one| bytes(&one.spec().at("connection.bufferLimit")).is_some_and(|bytes| bytes > DEFAULT_LIMIT))
 }
 
 /// A quantity of Kubernetes: `32768`, `1Mi`, `64k`.

@@ -63,7 +63,9 @@ fn check_policy(policy: &Object<'_>, backends: &[Field<'_>], index: &Index<'_>, 
 
 fn is_granted(policy: &Object<'_>, backend: &Field<'_>, there: &str, index: &Index<'_>) -> bool {
     let from_here = |from: &Field<'_>| {
-        from.get("group").is(policy.kind.0) && from.get("kind").is(policy.kind.1) && from.get("namespace").is(policy.namespace)
+        from.get("group").is(policy.kind.0)
+            && from.get("kind").is(policy.kind.1)
+            && from.get("namespace").is(policy.namespace)
     };
     let kind = backend.get("kind").text().unwrap_or("Service");
     let to_there = |to: &Field<'_>| {
@@ -79,7 +81,12 @@ fn check_target(policy: &Object<'_>, target: &Field<'_>, index: &Index<'_>, foun
     for kind in [GATEWAY, HTTP_ROUTE, GRPC_ROUTE].into_iter().filter(|kind| target.get("kind").is(kind.1)) {
         // Where none of the kind was given, they are kept elsewhere.
         if index.has(kind) && index.named(kind, policy.namespace, name.text().unwrap_or_default()).is_none() {
-            found.add_about(&TARGET_MISSING, policy, &name, format!("{} `{}`", kind.1, name.text().unwrap_or_default()));
+            found.add_about(
+                &TARGET_MISSING,
+                policy,
+                &name,
+                format!("{} `{}`", kind.1, name.text().unwrap_or_default()),
+            );
         }
     }
 }
@@ -88,7 +95,8 @@ fn check_selector(policy: &Object<'_>, selector: &Field<'_>, index: &Index<'_>, 
     let labels = selector.get("matchLabels").entries();
     for kind in [GATEWAY, HTTP_ROUTE, GRPC_ROUTE].into_iter().filter(|kind| selector.get("kind").is(kind.1)) {
         let is_meant = |one: &Object<'_>| {
-            one.is_in(policy.namespace) && labels.iter().all(|(key, value)| one.labels().get(key).text() == value.text())
+            one.is_in(policy.namespace)
+                && labels.iter().all(|(key, value)| one.labels().get(key).text() == value.text())
         };
         if index.has(kind) && !labels.is_empty() && !index.all(kind).any(is_meant) {
             let about = format!("no {} has these labels", kind.1);

@@ -1,7 +1,9 @@
 //! Istio without sidecars: waypoints tell the caller in a header, and what goes to a pod goes through HBONE.
 
 use super::super::finding::{Found, codes};
-use super::super::object::{AUTHORIZATION_POLICY, ENVOY_FILTER, GATEWAY, IDENTITY, Index, NAMESPACE, NETWORK_POLICY, Object};
+use super::super::object::{
+    AUTHORIZATION_POLICY, ENVOY_FILTER, GATEWAY, IDENTITY, Index, NAMESPACE, NETWORK_POLICY, Object,
+};
 
 codes! {
     XFCC_ANNOTATION = "istio.xfcc-annotation-missing", Error:

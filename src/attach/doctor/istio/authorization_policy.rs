@@ -45,7 +45,8 @@ pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
         check_policy(policy, found);
         check_provider(policy, index, found);
     }
-    let may_be_several = index.all(DEPLOYMENT).any(|one| one.root.mentions("PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS"));
+    let may_be_several =
+        index.all(DEPLOYMENT).any(|one| one.root.mentions("PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS"));
     if !may_be_several {
         check_two_providers(&all, &of_tollgate, found);
     }
@@ -70,7 +71,8 @@ fn check_policy(policy: &Object<'_>, found: &mut Found) {
         }
         for when in rule.get("when").items() {
             let key = when.get("key");
-            let asks_who = |key: &str| key.starts_with("source.") && key != "source.ip" || key.starts_with("request.auth.");
+            let asks_who =
+                |key: &str| key.starts_with("source.") && key != "source.ip" || key.starts_with("request.auth.");
             if key.text().is_some_and(asks_who) {
                 found.add(&SOURCE, policy, &key);
             }
@@ -102,7 +104,12 @@ fn check_two_providers(all: &[&Object<'_>], of_tollgate: &[&Object<'_>], found: 
             !of_tollgate.iter().any(|one| std::ptr::eq::<Object<'_>>(*one, **rival)) || at(policy) > at(rival)
         };
         if let Some(rival) = rival.filter(is_later) {
-            found.add_about(&TWO_PROVIDERS, policy, &policy.spec().at("provider.name"), format!("also {}", rival.title()));
+            found.add_about(
+                &TWO_PROVIDERS,
+                policy,
+                &policy.spec().at("provider.name"),
+                format!("also {}", rival.title()),
+            );
         }
     }
 }
@@ -115,7 +122,8 @@ fn may_meet(one: &Object<'_>, other: &Object<'_>) -> bool {
     }
     let (targets, other_targets) = (target_refs(one), target_refs(other));
     if !targets.is_empty() || !other_targets.is_empty() {
-        let same = |a: &Field<'_>, b: &Field<'_>| ["kind", "name"].iter().all(|key| a.get(key).text() == b.get(key).text());
+        let same =
+            |a: &Field<'_>, b: &Field<'_>| ["kind", "name"].iter().all(|key| a.get(key).text() == b.get(key).text());
         return targets.iter().any(|a| other_targets.iter().any(|b| same(a, b)));
     }
     let (labels, other_labels) = (selected(one), selected(other));

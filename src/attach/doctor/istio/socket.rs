@@ -33,7 +33,7 @@ pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
     }
 }
 
-/// The sockets that ServiceEntries name.
+/// The sockets that a `ServiceEntry` names.
 pub(in super::super) fn paths<'n>(index: &Index<'n>) -> Vec<&'n str> {
     let endpoints = index.all(SERVICE_ENTRY).flat_map(|entry| entry.spec().get("endpoints").items());
     endpoints.filter_map(|one| one.get("address").text()).filter(|address| address.starts_with("unix:")).collect()

@@ -50,7 +50,9 @@ pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
         check_mounts(&pod, index, found);
         check_keys(&pod, index, found);
         let is_of_policies = |key: &str| key.contains("checksum") && key.contains("polic");
-        for (_, checksum) in pod.metadata.get("annotations").entries().into_iter().filter(|(key, _)| is_of_policies(key)) {
+        for (_, checksum) in
+            pod.metadata.get("annotations").entries().into_iter().filter(|(key, _)| is_of_policies(key))
+        {
             found.add(&CHECKSUM, &pod.object, &checksum);
         }
     }
@@ -70,7 +72,9 @@ fn check_mounts(pod: &Pod<'_>, index: &Index<'_>, found: &mut Found) {
             let map = index.named(CONFIG_MAP, pod.object.namespace, name);
             map.is_some_and(holds_policies) || map.is_none() && name.contains("polic")
         };
-        if let Some(sub_path) = sub_path.filter(|_| maps.iter().any(is_policy) || mount.get("mountPath").mentions("polic")) {
+        if let Some(sub_path) =
+            sub_path.filter(|_| maps.iter().any(is_policy) || mount.get("mountPath").mentions("polic"))
+        {
             found.add(&SUB_PATH, &pod.object, &sub_path);
         }
     }
@@ -81,10 +85,14 @@ fn check_keys(pod: &Pod<'_>, index: &Index<'_>, found: &mut Found) {
         let mut first_by_key: BTreeMap<&str, &str> = BTreeMap::new();
         for source in volume.at("projected.sources").items() {
             let name = source.at("configMap.name");
-            let Some(map) = name.text().and_then(|name| index.named(CONFIG_MAP, pod.object.namespace, name)) else { continue };
+            let Some(map) = name.text().and_then(|name| index.named(CONFIG_MAP, pod.object.namespace, name)) else {
+                continue;
+            };
             for key in shown_keys(&source.get("configMap"), map) {
                 match first_by_key.get(key) {
-                    Some(first) => found.add_about(&KEY_TWICE, &pod.object, &name, format!("`{key}` is also in {first}")),
+                    Some(first) => {
+                        found.add_about(&KEY_TWICE, &pod.object, &name, format!("`{key}` is also in {first}"))
+                    }
                     None => drop(first_by_key.insert(key, map.name)),
                 }
             }

@@ -32,9 +32,12 @@ pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
 fn check_pod(pod: &Pod<'_>, folder: &str, index: &Index<'_>, found: &mut Found) {
     let Some(tollgate) = pod.tollgate() else { return };
     let mounts = tollgate.get("volumeMounts").items();
-    let at_folder = |mount: &&Field<'_>| mount.get("mountPath").text().is_some_and(|path| path.trim_end_matches('/') == folder);
+    let at_folder =
+        |mount: &&Field<'_>| mount.get("mountPath").text().is_some_and(|path| path.trim_end_matches('/') == folder);
     let volume = mounts.iter().find(at_folder).and_then(|mount| mount.get("name").text());
-    let mounts_it = |one: &Field<'_>| one.get("volumeMounts").items().iter().any(|mount| volume.is_some() && mount.get("name").text() == volume);
+    let mounts_it = |one: &Field<'_>| {
+        one.get("volumeMounts").items().iter().any(|mount| volume.is_some() && mount.get("name").text() == volume)
+    };
     let sharing: Vec<_> = pod.containers.iter().filter(|one| one.path() != tollgate.path() && mounts_it(one)).collect();
     let annotation = pod.metadata.get("annotations").get("sidecar.istio.io/userVolumeMount");
     let is_annotated = volume.is_some_and(|volume| annotation.mentions(&format!("\"{volume}\"")));
@@ -44,8 +47,7 @@ fn check_pod(pod: &Pod<'_>, folder: &str, index: &Index<'_>, found: &mut Found) 
         found.add(&NOT_SHARED, &pod.object, &mounts.first().map_or_else(|| tollgate.get("volumeMounts"), Clone::clone));
     }
     let own = user(pod, tollgate).unwrap_or(TOLLGATES);
-    let same_user =
-        if is_annotated { own == ISTIOS } else { sharing.iter().all(|one| user(pod, one) == Some(own)) };
+    let same_user = if is_annotated { own == ISTIOS } else { sharing.iter().all(|one| user(pod, one) == Some(own)) };
     let has_group = pod.spec.at("securityContext.fsGroup").exists() || !pod.setting("socket-group", index).is_empty();
     // Envoy Gateway's proxy runs as Tollgate's user.
     if pod.object.kind != ENVOY_PROXY && (is_annotated || !sharing.is_empty()) && !same_user && !has_group {

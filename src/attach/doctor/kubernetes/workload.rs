@@ -52,8 +52,9 @@ fn check_grace(pod: &Pod<'_>, index: &Index<'_>, found: &mut Found) {
     let grace = pod.spec.get("terminationGracePeriodSeconds");
     let given = Duration::from_secs(grace.number().unwrap_or(DEFAULT_GRACE));
     let time = |name: &str, default: u64| {
-        let set = pod.setting(name, index).first().copied().map(humantime::parse_duration);
-        set.and_then(|set| set.map_or(None, Some)).unwrap_or(Duration::from_secs(default))
+        let default = Duration::from_secs(default);
+        // What makes no sense keeps Tollgate from starting, which is no silent failure.
+        pod.setting(name, index).first().map_or(default, |set| humantime::parse_duration(set).unwrap_or(default))
     };
     let needed = time("drain-delay", 10) + time("drain-timeout", 30);
     if given < needed {
