@@ -36,7 +36,7 @@ pub struct Report {
     /// How many documents of which kinds were looked at.
     pub looked_at: BTreeMap<String, usize>,
     /// How many of kinds in which nothing is looked for.
-    pub not_known: BTreeMap<String, usize>,
+    pub not_looked_at: BTreeMap<String, usize>,
     /// What could not be read.
     pub unread: Problems,
 }
@@ -54,8 +54,8 @@ pub fn examine(files: &[SourceFile]) -> Report {
         let place = one.problem.place.as_ref();
         place.map(|place| (place.file().to_owned(), place.line(), place.column()))
     });
-    let (looked_at, not_known) = (index.counted(), index.others.clone());
-    Report { findings, notes: found.notes.into_iter().collect(), looked_at, not_known, unread: documents.unread }
+    let (looked_at, not_looked_at) = (index.counted(), index.others.clone());
+    Report { findings, notes: found.notes.into_iter().collect(), looked_at, not_looked_at, unread: documents.unread }
 }
 
 /// Every failure that is known, by family.
@@ -69,6 +69,7 @@ const CHECKS: &[Check] = &[
     istio::check,
     istio::authorization_policy::check,
     istio::envoy_filter::check,
+    istio::sidecar::check,
     istio::ambient::check,
     istio::socket::check,
     envoy_gateway::question::check,
@@ -86,6 +87,7 @@ static TABLES: &[&[&Code]] = &[
     istio::CODES,
     istio::authorization_policy::CODES,
     istio::envoy_filter::CODES,
+    istio::sidecar::CODES,
     istio::ambient::CODES,
     istio::socket::CODES,
     envoy_gateway::question::CODES,

@@ -87,8 +87,8 @@ fn print(report: &Report, out: &mut impl Write) -> Result<()> {
     }
     writeln!(out, "{}", summary(report))?;
     writeln!(out, "looked at: {}", counted(&report.looked_at))?;
-    if !report.not_known.is_empty() {
-        writeln!(out, "nothing is known of: {}", counted(&report.not_known))?;
+    if !report.not_looked_at.is_empty() {
+        writeln!(out, "not looked at: {}", counted(&report.not_looked_at))?;
     }
     Ok(())
 }
@@ -144,6 +144,6 @@ fn as_json(report: &Report, good: bool) -> Value {
         "notes": report.notes,
         "unread": report.unread.iter().map(unread).collect::<Vec<_>>(),
         "lookedAt": report.looked_at,
-        "notKnown": report.not_known,
+        "notLookedAt": report.not_looked_at,
     })
 }

@@ -17,7 +17,7 @@ fn shipped() -> PathBuf {
 
 /// Replaces what must be there, so that a change of the file never leaves a test without effect.
 #[track_caller]
-fn replaced(text: &str, from: &str, to: &str) -> String {
+pub(crate) fn replaced(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "`{from}` is not in the shipped configuration");
     text.replace(from, to)
 }
@@ -68,16 +68,28 @@ fn with_cluster(text: &str, other: &str) -> String {
 
 /// The shipped listener on a free port, with its cluster for Tollgate or the one of this file.
 async fn front(lab: &Lab, tollgate: &Address, cluster: Option<&str>) -> Envoy {
+    // A machine that stops for a moment must not fail a test.
+    let text = replaced(
+        &front_text(lab, tollgate, cluster),
+        "cluster_name: tollgate }\n                        timeout: 0.25s",
+        "cluster_name: tollgate }\n                        timeout: 5s",
+    );
+    start(lab, &text).await
+}
+
+/// An Envoy with this configuration.
+pub(crate) async fn start(lab: &Lab, text: &str) -> Envoy {
+    let config = lab.path().join("shipped.yaml");
+    std::fs::write(&config, text).unwrap();
+    Envoy::start_with(&binary(), &config, 1, lab.path()).await.unwrap()
+}
+
+/// Its configuration.
+pub(crate) fn front_text(lab: &Lab, tollgate: &Address, cluster: Option<&str>) -> String {
     let read = |name: &str| std::fs::read_to_string(shipped().join(name)).unwrap();
     let mut text = with_certificates(lab, &read("plain.yaml"));
     text = replaced(&text, "{ address: 0.0.0.0, port_value: 8443 }", "{ address: 127.0.0.1, port_value: 0 }");
     text = replaced(&text, "port_value: 9901", "port_value: 0");
-    // A machine that stops for a moment must not fail a test.
-    text = replaced(
-        &text,
-        "cluster_name: tollgate }\n                        timeout: 0.25s",
-        "cluster_name: tollgate }\n                        timeout: 5s",
-    );
     let service = lab.upstream.address();
     let here = |address: std::net::SocketAddr| format!("127.0.0.1, port_value: {}", address.port());
     text = replaced(&text, "app.internal, port_value: 8080", &here(service));
@@ -86,13 +98,10 @@ async fn front(lab: &Lab, tollgate: &Address, cluster: Option<&str>) -> Envoy {
     if let Some(cluster) = cluster {
         text = with_cluster(&text, &with_certificates(lab, &read(cluster)));
     }
-    text = match tollgate {
+    match tollgate {
         Address::Tcp(address) => replaced(&text, "tollgate.internal, port_value: 9000", &here(*address)),
         Address::Unix(path) => replaced(&text, "/run/tollgate/tollgate.sock", &path.display().to_string()),
-    };
-    let config = lab.path().join("shipped.yaml");
-    std::fs::write(&config, text).unwrap();
-    Envoy::start_with(&binary(), &config, 1, lab.path()).await.unwrap()
+    }
 }
 
 #[tokio::test]

@@ -2,8 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use serde_json::{Value, json};
 use tollgate::attach::doctor::{Report, codes, examine};
 use tollgate::yaml::SourceFile;
 
@@ -31,7 +37,8 @@ fn look(name: &str, text: &str) -> Report {
 }
 
 fn shown(report: &Report) -> String {
-    let line = |one: &tollgate::attach::doctor::Finding| format!("{}: {} ({})\n", one.code.name, one.problem, one.field);
+    let line =
+        |one: &tollgate::attach::doctor::Finding| format!("{}: {} ({})\n", one.code.name, one.problem, one.field);
     report.findings.iter().map(line).collect()
 }
 
@@ -73,4 +80,221 @@ fn nothing_is_found_in_what_is_recommended() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/envoy/plain.yaml");
     let report = look("plain.yaml", &fs::read_to_string(shipped).unwrap());
     assert!(report.findings.is_empty(), "{}", shown(&report));
+}
+
+/// Values as they may stand anywhere in a manifest.
+fn any_yaml() -> impl Strategy<Value = Value> {
+    const KEYS: &[&str] = &[
+        "apiVersion",
+        "kind",
+        "metadata",
+        "spec",
+        "items",
+        "data",
+        "configs",
+        "@type",
+        "static_resources",
+        "listeners",
+        "filter_chains",
+        "filters",
+        "typed_config",
+        "http_filters",
+        "name",
+        "namespace",
+        "rules",
+        "extAuth",
+        "grpc",
+        "backendRefs",
+        "extensionProviders",
+        "envoyExtAuthzGrpc",
+        "timeout",
+        "containers",
+        "volumes",
+        "template",
+        "args",
+        "volumeMounts",
+        "mountPath",
+        "targetRefs",
+        "selector",
+        "egress",
+        "hosts",
+        "clusters",
+        "load_assignment",
+    ];
+    const WORDS: &[&str] = &[
+        "true",
+        "tollgate",
+        "CUSTOM",
+        "AuthorizationPolicy",
+        "security.istio.io/v1",
+        "List",
+        "ConfigMap",
+        "v1",
+        "Deployment",
+        "apps/v1",
+        "SecurityPolicy",
+        "gateway.envoyproxy.io/v1alpha1",
+        "9000",
+        "0.25s",
+        "--listen",
+        "unix:/a/b",
+        "",
+        "extensionProviders: [",
+        "static_resources: {}",
+        "\u{1f600}",
+        "99999999999999999999s",
+        "-1",
+        "1e999",
+        "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+    ];
+    let leaf = prop_oneof![
+        select(WORDS).prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        Just(Value::Null),
+        "\\PC{0,8}".prop_map(Value::from)
+    ];
+    leaf.prop_recursive(8, 96, 6, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            vec((select(KEYS), inner), 0..7).prop_map(|entries| entries
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value))
+                .collect::<serde_json::Map<_, _>>()
+                .into()),
+        ]
+    })
+}
+
+/// Every planted file with a piece of something else in it.
+fn broken_plant() -> impl Strategy<Value = String> {
+    let texts: Vec<_> = files("bad").into_iter().chain(files("good")).map(|(_, text)| text).collect();
+    (select(texts.clone()), select(texts), any::<Index>(), any::<Index>(), any::<Index>()).prop_map(
+        |(one, other, start, end, at)| {
+            let lines: Vec<_> = one.lines().collect();
+            let from: Vec<_> = other.lines().collect();
+            let (a, b) = (start.index(from.len()), end.index(from.len()));
+            let at = at.index(lines.len());
+            let piece = from.get(a.min(b)..a.max(b)).unwrap_or_default();
+            [&lines[..at], piece, &lines[at..]].concat().join("\n")
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_written_is_looked_at_or_refused(value in any_yaml()) {
+        let file = |text| SourceFile { name: "any.yaml".to_owned(), text };
+        let report = examine(&[file(value.to_string()), file(format!("{value:#}"))]);
+        prop_assert!(report.unread.is_empty(), "JSON is YAML: {} in {value:#}", report.unread);
+    }
+
+    #[test]
+    fn a_file_in_pieces_is_looked_at_or_refused(text in broken_plant()) {
+        let report = examine(&[SourceFile { name: "any.yaml".to_owned(), text }]);
+        for one in &report.findings {
+            prop_assert!(one.problem.place.as_ref().is_some_and(|place| place.line() > 0));
+        }
+    }
+}
+
+fn run(arguments: &[&str], stdin: &str) -> (Option<i32>, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        .arg("doctor")
+        .args(arguments)
+        .current_dir(folder("."))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Who is refused at its arguments reads nothing.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+#[track_caller]
+fn says(arguments: &[&str], stdin: &str, status: i32, parts: &[&str]) {
+    let (code, said) = run(arguments, stdin);
+    assert_eq!(code, Some(status), "{arguments:?}: {said}");
+    for part in parts {
+        assert!(said.contains(part), "{part:?} in what {arguments:?} says: {said}");
+    }
+}
+
+#[test]
+fn the_command_says_what_where_and_how_to_mend_it() {
+    let parts = [
+        "error[istio.fail-open]: the provider lets requests pass that were not judged",
+        "bad/istio.fail-open.yaml:9:19",
+        "help: set `failOpen: false`",
+        "in mesh configuration: meshConfig.extensionProviders[0].envoyExtAuthzGrpc.failOpen",
+        "1 error; docs/doctor.md says what each code means",
+        "looked at: 1 mesh configuration",
+    ];
+    says(&["bad/istio.fail-open.yaml"], "", 1, &parts);
+    let warning = fs::read_to_string(folder("bad").join("envoy-gateway.timeout-missing.yaml")).unwrap();
+    says(
+        &["-"],
+        &warning,
+        1,
+        &["warning[envoy-gateway.timeout-missing]", "stdin:6:3", "SecurityPolicy tollgate-system/tollgate"],
+    );
+    says(&["-", "--allow", "warnings"], &warning, 0, &["nothing was found in what was looked at"]);
+    says(&["-", "--allow", "envoy-gateway.timeout-missing"], &warning, 0, &[]);
+    says(
+        &["-", "--allow", "envoy-gateway.timeout-mising"],
+        &warning,
+        2,
+        &["did you mean `envoy-gateway.timeout-missing`?"],
+    );
+    says(&["bad/kubernetes.policies-immutable.yaml"], "", 0, &["note[kubernetes.policies-immutable]", "1 note"]);
+    let json = [r#""code": "istio.fail-open""#, r#""severity": "error""#, r#""line": 9"#, r#""good": false"#];
+    says(&["bad/istio.fail-open.yaml", "--output", "json"], "", 1, &json);
+    says(&["good"], "", 0, &["nothing was found in what was looked at", "2 AuthorizationPolicy"]);
+    says(&["good", "--output", "json"], "", 0, &[r#""good": true"#, r#""lookedAt""#]);
+    says(&[], "", 2, &["<FILE>"]);
+}
+
+#[test]
+fn what_cannot_be_read_is_said_and_what_can_be_is_looked_at() {
+    says(&["-"], "kind: [\n", 3, &["this is not YAML", "stdin:1:9"]);
+    says(&["/nowhere"], "", 3, &["cannot read `/nowhere`", "help: name manifests"]);
+    says(&["-"], "{{- if .Values.a }}\nkind: Service\n", 3, &["is a template", "help: render it first"]);
+    let half = fs::read_to_string(folder("bad").join("istio.fail-open.yaml")).unwrap() + "---\nkind: [\n";
+    says(&["-"], &half, 3, &["error[istio.fail-open]", "this is not YAML", "1 error, 1 problem of reading"]);
+    says(&["-"], "", 0, &["looked at: nothing"]);
+}
+
+#[test]
+fn what_cannot_be_told_is_no_finding() {
+    let policy = fs::read_to_string(folder("bad").join("istio.provider-unknown.yaml")).unwrap();
+    let alone = policy.split("---").next().unwrap();
+    says(&["-"], alone, 0, &["not told: no mesh configuration was given"]);
+    let reference = fs::read_to_string(folder("bad").join("envoy-gateway.reference-grant-missing.yaml")).unwrap();
+    says(
+        &["-"],
+        reference.split("---").next().unwrap(),
+        0,
+        &["not told: SecurityPolicy shop/tollgate refers to namespace"],
+    );
+    says(&["-"], "apiVersion: example.com/v1\nkind: Cactus\n", 0, &["not looked at: 1 Cactus"]);
+}
+
+#[test]
+fn lists_and_json_are_read_as_kubectl_writes_them() {
+    let policy = fs::read_to_string(folder("bad").join("istio.rules-missing.yaml")).unwrap();
+    let items = policy.replace('\n', "\n  ");
+    says(&["-"], &format!("apiVersion: v1\nkind: List\nitems:\n- {items}"), 1, &["istio.rules-missing", "stdin:7:3"]);
+    let json = json!({ "apiVersion": "v1", "kind": "List", "items": [{
+        "apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
+        "metadata": { "name": "tollgate", "annotations": { "note": "\u{1f600}/" } },
+        "spec": { "action": "CUSTOM", "provider": { "name": "tollgate" } },
+    }]});
+    let escaped = json.to_string().replace('\u{1f600}', "\\ud83d\\ude00").replace('/', "\\/");
+    says(&["-"], &escaped, 1, &["istio.rules-missing"]);
 }

@@ -27,11 +27,11 @@ impl<'n> Field<'n> {
         let entries = self.raw_entries();
         let find = |name: &str| entries.iter().find(|(one, _)| one.text() == Some(name));
         match find(key).or_else(|| find(&camel(key))) {
-            // What is set is pointed at where it is one word, and else its key.
-            Some((key, node)) if matches!(node.kind, Kind::List(_) | Kind::Map(_)) => {
-                Self { node: Some(node), place: &key.place, path }
+            Some((key, node)) => {
+                // What is one word is pointed at, of what is more its key.
+                let is_word = matches!(node.kind, Kind::Scalar { .. }) && node.place.line() == key.place.line();
+                Self { node: Some(node), place: if is_word { &node.place } else { &key.place }, path }
             }
-            Some((_, node)) => Self { node: Some(node), place: &node.place, path },
             None => Self { node: None, place: self.place, path },
         }
     }

@@ -3,6 +3,7 @@
 pub(super) mod ambient;
 pub(super) mod authorization_policy;
 pub(super) mod envoy_filter;
+pub(super) mod sidecar;
 pub(super) mod socket;
 
 use super::LONGEST_TIMEOUT;

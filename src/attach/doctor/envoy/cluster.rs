@@ -11,7 +11,7 @@ use super::listener::Manager;
 codes! {
     UNKNOWN = "envoy.cluster-unknown", Error:
         "there is no cluster of this name",
-        "Nobody can be asked: Envoy does not start, or refuses every request.",
+        "Envoy takes such a configuration, can ask nobody, and refuses every request.",
         "add the cluster, or name the one that is there";
     NOT_HTTP2 = "envoy.cluster-not-http2", Error:
         "the cluster does not speak HTTP/2",
@@ -25,6 +25,10 @@ codes! {
         "all questions go to one replica",
         "A ClusterIP is one address (and `LOGICAL_DNS` uses one): each worker keeps one HTTP/2 connection to it, and so stays with one replica.",
         "name the headless Service, with `type: STRICT_DNS`";
+    ANY_CERTIFICATE = "envoy.cluster-any-certificate", Warning:
+        "anybody with a certificate may answer for Tollgate",
+        "The connection is encrypted, and Envoy does not look at whose certificate it is shown: whoever gets in between answers the questions.",
+        "set `trusted_ca` and `match_typed_subject_alt_names` in the `validation_context`";
     NO_HEALTH_CHECK = "envoy.cluster-no-health-check", Warning:
         "Envoy goes on asking a replica that is draining or has no policies",
         "Without `health_checks` a replica is asked until its connection breaks: a rollout costs requests.",
@@ -49,6 +53,11 @@ pub(super) fn check(config: &Config<'_>, managers: &[Manager<'_>], index: &Index
 fn check_cluster(object: &Object<'_>, cluster: &Field<'_>, index: &Index<'_>, found: &mut Found) {
     if !speaks_http2(cluster) {
         found.add(&NOT_HTTP2, object, &cluster.get("typed_extension_protocol_options"));
+    }
+    let tls = cluster.at("transport_socket.typed_config");
+    let is_named = ["match_typed_subject_alt_names", "match_subject_alt_names", "auto_sni_san_validation"];
+    if tls.mentions("UpstreamTlsContext") && is_named.iter().all(|key| tls.find(key).is_empty()) {
+        found.add(&ANY_CERTIFICATE, object, &tls);
     }
     let thresholds = cluster.at("circuit_breakers.thresholds");
     let is_default = |one: &Field<'_>| matches!(one.get("priority").text(), None | Some("DEFAULT"));

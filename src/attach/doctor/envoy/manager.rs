@@ -23,6 +23,10 @@ codes! {
         "any certificate counts, also one that a client made for itself",
         "With `ACCEPT_UNTRUSTED` Envoy hands over the name in a certificate that nobody vouched for, and Tollgate cannot tell the difference: every caller can be anybody.",
         "take `trust_chain_verification` out";
+    NO_AUTHORITY = "envoy.no-client-authority", Error:
+        "Envoy verifies no client, and `Identity` asks for verified ones",
+        "`Identity` reads workloads from `mtls` alone. Without a `validation_context` at this listener Envoy verifies no certificate: every caller is unknown, and refused.",
+        "set `require_client_certificate: true` and a `validation_context` with `trusted_ca`";
     XFCC_FORWARDED = "envoy.xfcc-forwarded", Error:
         "a client writes its own name",
         "`FORWARD_ONLY` and `ALWAYS_FORWARD_ONLY` leave `x-forwarded-client-cert` as the client sent it. Where `Identity` lists `xfcc`, every caller can be anybody.",
@@ -39,6 +43,12 @@ pub(super) fn check(manager: &Manager<'_>, config: &Config<'_>, index: &Index<'_
     let trust = manager.chain.find("trust_chain_verification");
     for one in trust.iter().filter(|one| one.is("ACCEPT_UNTRUSTED")) {
         found.add(&ACCEPT_UNTRUSTED, &config.object, one);
+    }
+    let verifies = ["validation_context", "combined_validation_context", "validation_context_sds_secret_config"];
+    let verifies = verifies.iter().any(|key| !manager.listener.find(key).is_empty());
+    let needs = index.identity_reads("mtls") == Some(true) && index.identity_reads("xfcc") == Some(false);
+    if needs && !verifies {
+        found.add(&NO_AUTHORITY, &config.object, &manager.chain);
     }
     let details = manager.config.get("forward_client_cert_details");
     let is_forwarded = details.is("FORWARD_ONLY") || details.is("ALWAYS_FORWARD_ONLY");

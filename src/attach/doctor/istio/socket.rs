@@ -33,8 +33,11 @@ pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
     }
 }
 
-/// The sockets that a `ServiceEntry` names.
-pub(in super::super) fn paths<'n>(index: &Index<'n>) -> Vec<&'n str> {
-    let endpoints = index.all(SERVICE_ENTRY).flat_map(|entry| entry.spec().get("endpoints").items());
-    endpoints.filter_map(|one| one.get("address").text()).filter(|address| address.starts_with("unix:")).collect()
+/// Whether a `ServiceEntry` of a namespace names a socket in this folder.
+pub(in super::super) fn is_served(index: &Index<'_>, namespace: &str, folder: &str) -> bool {
+    let folder = format!("{folder}/");
+    let names_it = |address: &str| address.starts_with("unix:") && address.contains(&folder);
+    let entries = index.all(SERVICE_ENTRY).filter(|entry| entry.is_in(namespace));
+    let endpoints = entries.flat_map(|entry| entry.spec().get("endpoints").items());
+    endpoints.into_iter().any(|one| one.get("address").text().is_some_and(names_it))
 }

@@ -17,6 +17,10 @@ codes! {
         "two ConfigMaps of one volume have the same key",
         "In a projected volume one file hides the other, and nobody says which: half of the policies are not there.",
         "rename one of the keys, or give it another `path` under `items`";
+    SETTINGS_AMONG = "kubernetes.settings-among-policies", Error:
+        "the settings file stands among the policies",
+        "All `.yaml` files of the policy folder are policies. One that is none makes them invalid: a new pod has no policies, and a running one keeps the old ones.",
+        "give the settings a ConfigMap of their own: policies are followed while Tollgate runs, settings are read once";
     TOO_LARGE = "kubernetes.policies-too-large", Warning:
         "the ConfigMap is larger than `kubectl apply` takes",
         "Above 256 KiB a plain `kubectl apply` is refused, above 1 MiB (of all keys) every way: the edit never arrives, and the old policies stay in force.",
@@ -40,6 +44,10 @@ pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
         let bytes: usize = data.entries().iter().filter_map(|(_, value)| value.text()).map(str::len).sum();
         if bytes > MAX_APPLIED {
             found.add_about(&TOO_LARGE, map, &data, format!("{} KiB", bytes / 1024));
+        }
+        let settings = data.get("tollgate.yaml");
+        if settings.text().is_some_and(|text| !text.contains(API_VERSION)) {
+            found.add(&SETTINGS_AMONG, map, &settings);
         }
         let immutable = map.root.get("immutable");
         if immutable.is_true() {

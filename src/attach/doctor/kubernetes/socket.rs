@@ -66,8 +66,11 @@ fn user<'n>(pod: &Pod<'n>, container: &Field<'n>) -> Option<&'n str> {
 
 /// Whether Istio puts a proxy into the pod, as far as can be seen.
 fn is_in_mesh(pod: &Pod<'_>, folder: &str, index: &Index<'_>) -> bool {
+    if pod.object.kind == ENVOY_PROXY {
+        return false;
+    }
     let annotations = pod.metadata.get("annotations").entries();
     annotations.iter().any(|(key, _)| key.starts_with("sidecar.istio.io/"))
         || pod.metadata.get("labels").get("sidecar.istio.io/inject").is_true()
-        || socket::paths(index).iter().any(|path| path.contains(&format!("{folder}/")))
+        || socket::is_served(index, pod.object.namespace, folder)
 }
