@@ -46,13 +46,15 @@ impl<'n> Pod<'n> {
         kinds.into_iter().filter(Field::exists).map(pod).collect()
     }
 
-    /// The container that runs Tollgate.
+    /// The container in which Tollgate serves. The same binary tests a release and answers the API server, elsewhere.
     pub(in super::super) fn tollgate(&self) -> Option<&Field<'n>> {
         self.containers.iter().find(|one| {
+            let words = [one.get("command").texts(), one.get("args").texts()].concat();
+            let serves = words.is_empty() || words.contains(&"serve");
             let image = one.get("image").text().unwrap_or_default();
             let image = image.rsplit('/').next().unwrap_or_default();
             let image = image.split([':', '@']).next().unwrap_or_default();
-            one.get("name").is("tollgate") || image == "tollgate"
+            serves && (one.get("name").is("tollgate") || image == "tollgate")
         })
     }
 
