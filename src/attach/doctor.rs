@@ -50,7 +50,7 @@ pub fn examine(files: &[SourceFile]) -> Report {
         check(&index, &mut found);
     }
     let mut findings = found.findings;
-    findings.sort_by_key(|one| {
+    findings.sort_by_cached_key(|one| {
         let place = one.problem.place.as_ref();
         place.map(|place| (place.file().to_owned(), place.line(), place.column()))
     });

@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome> {
         Err(error) => {
             match args.output {
                 Output::Text => {
-                    writeln!(io::stderr(), "error: {error:#}\nhelp: name manifests, a folder of them, or `-`")?
+                    writeln!(io::stderr(), "error: {error:#}\nhelp: name manifests, a folder of them, or `-`")?;
                 }
                 Output::Json => writeln!(out, "{:#}", json!({ "good": false, "error": format!("{error:#}") }))?,
             }

@@ -44,7 +44,7 @@ fn shown(report: &Report) -> String {
 
 #[test]
 fn what_is_planted_is_found_at_its_line_and_nothing_else_is() {
-    let mut wrong = String::new();
+    let mut wrong = Vec::new();
     for (code, text) in files("bad") {
         let report = look(&code, &text);
         let found: Vec<_> = report
@@ -56,10 +56,10 @@ fn what_is_planted_is_found_at_its_line_and_nothing_else_is() {
         let planted: Vec<_> =
             text.lines().enumerate().filter(is_marked).map(|(line, _)| (code.as_str(), line + 1)).collect();
         if found != planted || planted.is_empty() {
-            wrong.push_str(&format!("{code}: planted {planted:?}, found {found:?}\n{}", shown(&report)));
+            wrong.push(format!("{code}: planted {planted:?}, found {found:?}\n{}", shown(&report)));
         }
     }
-    assert!(wrong.is_empty(), "\n{wrong}");
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
 #[test]
@@ -80,6 +80,40 @@ fn nothing_is_found_in_what_is_recommended() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/envoy/plain.yaml");
     let report = look("plain.yaml", &fs::read_to_string(shipped).unwrap());
     assert!(report.findings.is_empty(), "{}", shown(&report));
+}
+
+#[test]
+fn the_same_is_found_in_other_words() {
+    let cases = [
+        ("istio.fail-open", "failOpen: true", "failOpen: yes"),
+        ("istio.timeout-long", "timeout: 600s", "timeout: 10m"),
+        ("istio.status-on-error", "statusOnError: \"403\"", "statusOnError: 403"),
+        ("envoy.failure-mode-allow", "failure_mode_allow: true", "failureModeAllow: true"),
+        ("envoy.status-on-error", "code: Forbidden", "code: 403"),
+        ("envoy.disabled-by-prefix", "ext_authz.v3.ExtAuthzPerRoute", "route.v3.FilterConfig"),
+        ("envoy.cluster-one-address", "type: STRICT_DNS", "type: LOGICAL_DNS"),
+        (
+            "envoy.headers-hidden",
+            "allowed_headers: { patterns: [{ prefix: x- }",
+            "disallowed_headers: { patterns: [{ prefix: x- }",
+        ),
+        (
+            "envoy-gateway.target-missing",
+            "targetRefs: [{ group: gateway.networking.k8s.io, kind: HTTPRoute, name: orders }]",
+            "targetRef: { group: gateway.networking.k8s.io, kind: HTTPRoute, name: orders }",
+        ),
+        (
+            "kubernetes.probe-on-check-port",
+            ", --tls, /etc/tollgate/tls]",
+            ", --listen, \"unix:/run/tollgate/tollgate.sock\"]",
+        ),
+    ];
+    for (code, one, other) in cases {
+        let text = fs::read_to_string(folder("bad").join(format!("{code}.yaml"))).unwrap();
+        assert!(text.contains(one), "{code}: {one}");
+        let report = look(code, &text.replace(one, other));
+        assert!(report.findings.iter().any(|one| one.code.name == code), "{code}: {other}\n{}", shown(&report));
+    }
 }
 
 /// Values as they may stand anywhere in a manifest.

@@ -23,17 +23,22 @@ impl<'n> Field<'n> {
 
     /// One key, as it is: annotations have dots in theirs.
     pub(super) fn get(&self, key: &str) -> Self {
-        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
         let entries = self.raw_entries();
         let find = |name: &str| entries.iter().find(|(one, _)| one.text() == Some(name));
         match find(key).or_else(|| find(&camel(key))) {
-            Some((key, node)) => {
-                // What is one word is pointed at, of what is more its key.
-                let is_word = matches!(node.kind, Kind::Scalar { .. }) && node.place.line() == key.place.line();
-                Self { node: Some(node), place: if is_word { &node.place } else { &key.place }, path }
-            }
-            None => Self { node: None, place: self.place, path },
+            Some(entry) => self.child(key, entry),
+            None => Self { node: None, place: self.place, path: self.path_to(key) },
         }
+    }
+
+    fn child(&self, name: &str, (key, node): &'n (Node, Node)) -> Self {
+        // What is one word is pointed at, of what is more its key.
+        let is_word = matches!(node.kind, Kind::Scalar { .. }) && node.place.line() == key.place.line();
+        Self { node: Some(node), place: if is_word { &node.place } else { &key.place }, path: self.path_to(name) }
+    }
+
+    fn path_to(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     /// Keys with dots between them.
@@ -54,7 +59,8 @@ impl<'n> Field<'n> {
 
     /// The keys of a map, with what stands under each.
     pub(super) fn entries(&self) -> Vec<(&'n str, Self)> {
-        self.raw_entries().iter().filter_map(|(key, _)| key.text()).map(|key| (key, self.get(key))).collect()
+        let named = |entry: &'n (Node, Node)| entry.0.text().map(|key| (key, self.child(key, entry)));
+        self.raw_entries().iter().filter_map(named).collect()
     }
 
     fn raw_entries(&self) -> &'n [(Node, Node)] {
@@ -89,9 +95,10 @@ impl<'n> Field<'n> {
         self.text() == Some(word)
     }
 
-    /// Whether it is switched on. What is not written is off in all that is looked at here.
+    /// Whether it is switched on, in any of the words that YAML 1.1 has for it: Kubernetes still reads them. What is not
+    /// written is off in all that is looked at here.
     pub(super) fn is_true(&self) -> bool {
-        self.is("true")
+        self.text().is_some_and(|text| ["true", "yes", "on", "y"].iter().any(|word| text.eq_ignore_ascii_case(word)))
     }
 
     /// The words of a list.

@@ -37,7 +37,7 @@ codes! {
         "Without `packAsBytes`, what is not UTF-8 in a body is replaced: Tollgate judges another body than the service gets.",
         "set `packAsBytes: true`";
     PROVIDER_NAME = "istio.provider-name", Error:
-        "istiod does not take this name of a provider",
+        "this name of a provider is not taken by istiod",
         "Names have lower-case letters, digits and `-`, at most 63. One that has not makes the mesh configuration invalid, and what refers to it is denied.",
         "rename it, here and in each `provider.name`";
     PROVIDER_HTTP = "istio.provider-http", Error:

@@ -34,7 +34,7 @@ codes! {
     PATHS = "envoy.path-not-normalised", Warning:
         "Envoy hands paths on as they are typed",
         "Routes, and the filters before Tollgate, match a path that the service may read as another one. Tollgate refuses what is ambiguous, but only where it is asked.",
-        "set `normalize_path: true`, `merge_slashes: true` and `path_with_escaped_slashes_action: REJECT_REQUEST`";
+        "set `normalize_path: true`, `merge_slashes: true` and `path_with_escaped_slashes_action: REJECT_REQUEST` (Istio: `pathNormalization.normalization: DECODE_AND_MERGE_SLASHES`; Envoy Gateway: `path` of a ClientTrafficPolicy)";
 }
 
 pub(super) fn check(manager: &Manager<'_>, config: &Config<'_>, index: &Index<'_>, found: &mut Found) {
@@ -44,10 +44,8 @@ pub(super) fn check(manager: &Manager<'_>, config: &Config<'_>, index: &Index<'_
     for one in trust.iter().filter(|one| one.is("ACCEPT_UNTRUSTED")) {
         found.add(&ACCEPT_UNTRUSTED, &config.object, one);
     }
-    let verifies = ["validation_context", "combined_validation_context", "validation_context_sds_secret_config"];
-    let verifies = verifies.iter().any(|key| !manager.listener.find(key).is_empty());
     let needs = index.identity_reads("mtls") == Some(true) && index.identity_reads("xfcc") == Some(false);
-    if needs && !verifies {
+    if needs && !manager.listener.mentions("validation_context") {
         found.add(&NO_AUTHORITY, &config.object, &manager.chain);
     }
     let details = manager.config.get("forward_client_cert_details");

@@ -45,7 +45,7 @@ fn check_identity(waypoint: &Object<'_>, index: &Index<'_>, found: &mut Found) {
     match index.identity_reads("xfcc") {
         Some(true) => {
             let annotation = waypoint.annotations().get("ambient.istio.io/xfcc-include-client-identity");
-            if !annotation.is_true() {
+            if !annotation.is("true") {
                 found.add(&XFCC_ANNOTATION, waypoint, &annotation);
             }
         }

@@ -12,8 +12,8 @@ codes! {
         "Envoy refuses the whole listener (\"terminal filter … must be the last filter\"), and pods never become ready. The listener that runs goes on without Tollgate.",
         "use `operation: INSERT_BEFORE` with the router as `subFilter`";
     FILTER_CLASS = "istio.filter-class", Warning:
-        "istiod does not heed `filterClass`",
-        "The API documents it as a way to place a filter, and istiod ignores it: the filter stands elsewhere than it says.",
+        "`filterClass` is not heeded by istiod",
+        "The API documents it as a way to place a filter, and it is ignored: the filter stands elsewhere than it says.",
         "take it out, and use `operation: INSERT_BEFORE` with the router as `subFilter`";
     REFERENCED_SERVICES = "istio.referenced-services-missing", Error:
         "the waypoint is not told of Tollgate's cluster",

@@ -85,6 +85,16 @@ impl<'n> Pod<'n> {
         setting.text().into_iter().chain(setting.texts()).collect()
     }
 
+    /// Whether settings stand in a file that was not given.
+    pub(in super::super) fn is_set_elsewhere(&self, index: &Index<'n>) -> bool {
+        let names_one = self.tollgate().is_some_and(|one| {
+            let words = [one.get("command").texts(), one.get("args").texts()].concat();
+            let variable = one.get("env").items().iter().any(|one| one.get("name").is("TOLLGATE_CONFIG"));
+            variable || words.iter().any(|word| *word == "--config" || word.starts_with("--config="))
+        });
+        names_one && self.settings_file(index).is_none()
+    }
+
     /// The file that Tollgate is started with, where it stands in a ConfigMap that was given.
     fn settings_file<'i>(&self, index: &'i Index<'n>) -> Option<&'i Object<'n>> {
         let names: Vec<_> = self.volumes.iter().flat_map(config_maps).collect();

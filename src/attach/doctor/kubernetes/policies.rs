@@ -80,9 +80,9 @@ fn check_mounts(pod: &Pod<'_>, index: &Index<'_>, found: &mut Found) {
             let map = index.named(CONFIG_MAP, pod.object.namespace, name);
             map.is_some_and(holds_policies) || map.is_none() && name.contains("polic")
         };
-        if let Some(sub_path) =
-            sub_path.filter(|_| maps.iter().any(is_policy) || mount.get("mountPath").mentions("polic"))
-        {
+        // Other volumes than ConfigMaps are followed by `subPath`, too.
+        let holds_policies = maps.iter().any(is_policy) || !maps.is_empty() && mount.get("mountPath").mentions("polic");
+        if let Some(sub_path) = sub_path.filter(|_| holds_policies) {
             found.add(&SUB_PATH, &pod.object, &sub_path);
         }
     }
@@ -99,7 +99,8 @@ fn check_keys(pod: &Pod<'_>, index: &Index<'_>, found: &mut Found) {
             for key in shown_keys(&source.get("configMap"), map) {
                 match first_by_key.get(key) {
                     Some(first) => {
-                        found.add_about(&KEY_TWICE, &pod.object, &name, format!("`{key}` is also in {first}"))
+                        let about = format!("`{key}` is also in {first}");
+                        found.add_about(&KEY_TWICE, &pod.object, &name, about);
                     }
                     None => drop(first_by_key.insert(key, map.name)),
                 }

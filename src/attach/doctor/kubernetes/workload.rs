@@ -19,6 +19,13 @@ codes! {
 
 pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
     for pod in pod::with_tollgate(index) {
+        if pod.is_set_elsewhere(index) {
+            found.note(format!(
+                "{} starts Tollgate with a file of settings that was not given: its ports and how it drains were not looked at",
+                pod.object.title()
+            ));
+            continue;
+        }
         check_probes(&pod, index, found);
         check_grace(&pod, index, found);
     }
