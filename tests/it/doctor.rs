@@ -83,6 +83,22 @@ fn nothing_is_found_in_what_is_recommended() {
 }
 
 #[test]
+fn a_filter_that_istio_turns_off_is_found_where_it_is_off_for_more_than_a_route() {
+    let patch = |apply_to: &str, matches: &str| {
+        format!(
+            "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {{ name: tollgate-off, namespace: shop }}\n\
+             spec:\n  configPatches:\n    - applyTo: {apply_to}\n      match: {{ routeConfiguration: {{ vhost: {matches} }} }}\n      \
+             patch:\n        operation: MERGE\n        value:\n          typed_per_filter_config:\n            \
+             envoy.filters.http.ext_authz: {{ disabled: true }}\n"
+        )
+    };
+    for apply_to in ["VIRTUAL_HOST", "HTTP_ROUTE"] {
+        says(&["-"], &patch(apply_to, "{ name: all }"), 1, &["envoy.disabled-for-host", "stdin:12:55"]);
+    }
+    says(&["-"], &patch("HTTP_ROUTE", "{ route: { name: health } }"), 0, &["not told: EnvoyFilter shop/tollgate-off"]);
+}
+
+#[test]
 fn the_same_is_found_in_other_words() {
     let cases = [
         ("istio.fail-open", "failOpen: true", "failOpen: yes"),

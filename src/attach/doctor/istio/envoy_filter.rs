@@ -63,6 +63,14 @@ fn check_patch(object: &Object<'_>, patch: &Field<'_>, found: &mut Found) {
             found.add(&FILTER_CLASS, object, &class);
         }
         filter::check(object, &value.get("typed_config"), found);
+    } else if apply_to.is("HTTP_ROUTE") && patch.at("match.routeConfiguration.vhost.route.name").exists() {
+        // Which paths a route of this name is for, stands elsewhere.
+        if filter::disabled(&value).is_some() {
+            let title = object.title();
+            found.note(format!(
+                "{title} turns the question off for a named route: whether that is one exact path was not looked at"
+            ));
+        }
     } else if ["HTTP_ROUTE", "VIRTUAL_HOST", "ROUTE_CONFIGURATION"].iter().any(|one| apply_to.is(one)) {
         filter::check_disabled_for_all(object, &value, found);
     }
