@@ -100,7 +100,7 @@ fn summary(report: &Report) -> String {
     let mut parts: Vec<_> =
         kinds.into_iter().map(|(kind, word)| (of(kind), word)).filter(|(count, _)| *count > 0).collect();
     if !report.unread.is_empty() {
-        parts.push((report.unread.len(), "problem of reading"));
+        parts.push((report.unread.len(), "unreadable place"));
     }
     if parts.is_empty() {
         return "nothing was found in what was looked at".to_owned();

@@ -101,6 +101,11 @@ fn a_filter_that_istio_turns_off_is_found_where_it_is_off_for_more_than_a_route(
 #[test]
 fn the_same_is_found_in_other_words() {
     let cases = [
+        (
+            "envoy-gateway.policy-replaced",
+            "targetRefs: [{ group: gateway.networking.k8s.io, kind: HTTPRoute, name: orders }]",
+            "targetSelectors: [{ group: gateway.networking.k8s.io, kind: HTTPRoute, matchLabels: {} }]",
+        ),
         ("istio.fail-open", "failOpen: true", "failOpen: yes"),
         ("istio.timeout-long", "timeout: 600s", "timeout: 10m"),
         ("istio.status-on-error", "statusOnError: \"403\"", "statusOnError: 403"),
@@ -316,7 +321,7 @@ fn what_cannot_be_read_is_said_and_what_can_be_is_looked_at() {
     says(&["/nowhere"], "", 3, &["cannot read `/nowhere`", "help: name manifests"]);
     says(&["-"], "{{- if .Values.a }}\nkind: Service\n", 3, &["is a template", "help: render it first"]);
     let half = fs::read_to_string(folder("bad").join("istio.fail-open.yaml")).unwrap() + "---\nkind: [\n";
-    says(&["-"], &half, 3, &["error[istio.fail-open]", "this is not YAML", "1 error, 1 problem of reading"]);
+    says(&["-"], &half, 3, &["error[istio.fail-open]", "this is not YAML", "1 error, 1 unreadable place"]);
     says(&["-"], "", 0, &["looked at: nothing"]);
 }
 
@@ -325,6 +330,10 @@ fn what_cannot_be_told_is_no_finding() {
     let policy = fs::read_to_string(folder("bad").join("istio.provider-unknown.yaml")).unwrap();
     let alone = policy.split("---").next().unwrap();
     says(&["-"], alone, 0, &["not told: no mesh configuration was given"]);
+    let replaced = fs::read_to_string(folder("bad").join("envoy-gateway.policy-replaced.yaml")).unwrap();
+    let without_route = replaced.replace("kind: HTTPRoute\n", "kind: TLSRoute\n");
+    says(&["-"], &without_route, 0, &["not told: SecurityPolicy shop/cors replaces what its Gateway has"]);
+    says(&["-"], &replaced.replace("name: public, namespace: infra", "name: public, namespace: shop"), 0, &[]);
     let reference = fs::read_to_string(folder("bad").join("envoy-gateway.reference-grant-missing.yaml")).unwrap();
     says(
         &["-"],

@@ -27,3 +27,11 @@ fn targets<'n>(policy: &Object<'n>) -> Vec<Field<'n>> {
     let one = policy.spec().get("targetRef");
     policy.spec().get("targetRefs").items().into_iter().chain(one.exists().then_some(one)).collect()
 }
+
+/// Whether a policy is attached to an object by its labels.
+fn selects(selector: &Field<'_>, policy: &Object<'_>, object: &Object<'_>) -> bool {
+    let labels = selector.get("matchLabels").entries();
+    selector.get("kind").is(object.kind.1)
+        && object.is_in(policy.namespace)
+        && labels.iter().all(|(key, value)| object.labels().get(key).text() == value.text())
+}

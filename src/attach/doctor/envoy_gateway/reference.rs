@@ -92,15 +92,10 @@ fn check_target(policy: &Object<'_>, target: &Field<'_>, index: &Index<'_>, foun
 }
 
 fn check_selector(policy: &Object<'_>, selector: &Field<'_>, index: &Index<'_>, found: &mut Found) {
-    let labels = selector.get("matchLabels").entries();
+    let labels = selector.get("matchLabels");
     for kind in [GATEWAY, HTTP_ROUTE, GRPC_ROUTE].into_iter().filter(|kind| selector.get("kind").is(kind.1)) {
-        let is_meant = |one: &Object<'_>| {
-            one.is_in(policy.namespace)
-                && labels.iter().all(|(key, value)| one.labels().get(key).text() == value.text())
-        };
-        if index.has(kind) && !labels.is_empty() && !index.all(kind).any(is_meant) {
-            let about = format!("no {} has these labels", kind.1);
-            found.add_about(&TARGET_MISSING, policy, &selector.get("matchLabels"), about);
+        if index.has(kind) && labels.exists() && !index.all(kind).any(|one| super::selects(selector, policy, one)) {
+            found.add_about(&TARGET_MISSING, policy, &labels, format!("no {} has these labels", kind.1));
         }
     }
 }

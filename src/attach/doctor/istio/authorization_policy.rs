@@ -96,20 +96,15 @@ fn check_provider(policy: &Object<'_>, index: &Index<'_>, found: &mut Found) {
 
 fn check_two_providers(all: &[&Object<'_>], of_tollgate: &[&Object<'_>], found: &mut Found) {
     let provider = |one: &Object<'_>| one.spec().at("provider.name").text().unwrap_or_default().to_owned();
-    for policy in of_tollgate {
-        let rival = all.iter().find(|other| provider(other) != provider(policy) && may_meet(policy, other));
-        // Where both mention Tollgate, the one that is written later is pointed at.
-        let is_later = |rival: &&&Object<'_>| {
-            let at = |one: &Object<'_>| all.iter().position(|other| std::ptr::eq::<Object<'_>>(*other, one));
-            !of_tollgate.iter().any(|one| std::ptr::eq::<Object<'_>>(*one, **rival)) || at(policy) > at(rival)
-        };
-        if let Some(rival) = rival.filter(is_later) {
-            found.add_about(
-                &TWO_PROVIDERS,
-                policy,
-                &policy.spec().at("provider.name"),
-                format!("also {}", rival.title()),
-            );
+    let is_ours = |one: &Object<'_>| of_tollgate.iter().any(|ours| std::ptr::eq(*ours, one));
+    for (at, later) in all.iter().enumerate() {
+        for earlier in all.iter().take(at).filter(|earlier| may_meet(earlier, later)) {
+            // Tollgate's is pointed at; where both are, the later one.
+            let (policy, rival) = if is_ours(later) { (later, earlier) } else { (earlier, later) };
+            if is_ours(policy) && provider(policy) != provider(rival) {
+                let about = format!("also {}", rival.title());
+                found.add_about(&TWO_PROVIDERS, policy, &policy.spec().at("provider.name"), about);
+            }
         }
     }
 }
