@@ -180,6 +180,12 @@ impl<'n> Index<'n> {
         counted
     }
 
+    /// Where an `Identity` reads users from what Envoy's token filter leaves.
+    pub(super) fn users_from_tokens(&self) -> impl Iterator<Item = (&Object<'n>, Field<'n>)> {
+        let read = self.all(IDENTITY).map(|one| (one, one.root.at("user.from")));
+        read.filter(|(_, from)| from.text().is_some_and(|from| from.starts_with("metadata:")))
+    }
+
     /// Whether an `Identity` reads workloads from there; `None` where no policies were given.
     pub(super) fn identity_reads(&self, source: &str) -> Option<bool> {
         let mut identities = self.all(IDENTITY).peekable();

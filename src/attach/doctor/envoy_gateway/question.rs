@@ -26,6 +26,10 @@ codes! {
         "headers that Tollgate must see are hidden from it",
         "`headersToExtAuth` decides what Tollgate is told, not what the service gets: a second method in a header, or a purpose, goes on unseen.",
         "take `headersToExtAuth` out (all headers are then told), or add these";
+    USER_NOT_SENT = "envoy-gateway.user-not-sent", Note:
+        "asked by Envoy Gateway, Tollgate never knows a user",
+        "`Identity` reads users from what the token filter leaves. Envoy Gateway asks before tokens are verified, and takes nothing along in any order: contracts that name a user are not met, and the tiers `impact` and `critical` are always challenged.",
+        "name workloads alone in what is reached this way";
     HTTP_SERVICE = "envoy-gateway.http-service", Error:
         "Tollgate is asked over HTTP, and speaks gRPC",
         "With `extAuth.http` no question is understood: every request is refused, or passes where `failOpen` is set.",
@@ -33,7 +37,11 @@ codes! {
 }
 
 pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
-    for policy in super::questions(index) {
+    let policies = super::questions(index);
+    for (identity, from) in index.users_from_tokens().filter(|_| !policies.is_empty()) {
+        found.add(&USER_NOT_SENT, identity, &from);
+    }
+    for policy in policies {
         check_policy(policy, index, found);
     }
 }

@@ -32,6 +32,10 @@ codes! {
         "no CUSTOM policy of this namespace is for its waypoint",
         "A waypoint heeds only policies with `targetRefs`. One with a `selector`, or with neither, is never evaluated there, and nothing says so.",
         "add `targetRefs` that name the Service or the waypoint's Gateway";
+    USER_NOT_SENT = "istio.user-not-sent", Note:
+        "asked through a CUSTOM policy, Tollgate never knows a user",
+        "`Identity` reads users from what the token filter leaves. Istio's CUSTOM policies ask before tokens are verified, and take nothing along: contracts that name a user are not met, and the tiers `impact` and `critical` are always challenged.",
+        "name workloads alone in what is reached this way, or attach with an EnvoyFilter behind the token filter";
     PATHS_BY_PREFIX = "istio.paths-by-prefix", Warning:
         "what begins or ends like this is not asked about",
         "Paths are compared before the service tidies them, and everything below a prefix is open: also what is added there later.",
@@ -44,6 +48,9 @@ pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
     for policy in &of_tollgate {
         check_policy(policy, found);
         check_provider(policy, index, found);
+    }
+    for (identity, from) in index.users_from_tokens().filter(|_| !of_tollgate.is_empty()) {
+        found.add(&USER_NOT_SENT, identity, &from);
     }
     let may_be_several =
         index.all(DEPLOYMENT).any(|one| one.root.mentions("PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS"));
