@@ -49,6 +49,7 @@ envoy: ## fetch the pinned Envoy
 helm: ## fetch the pinned Helm and the schemas of Kubernetes, which the chart is tested with
 	@scripts/fetch-helm
 	@scripts/fetch-kubernetes-schemas
+
 promtool: ## fetch the program that checks and tries Prometheus' rules
 	@scripts/fetch-promtool
 

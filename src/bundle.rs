@@ -101,7 +101,7 @@ pub fn load_owned(files: Vec<SourceFile>) -> Result<Loaded, Problems> {
 fn read_file(file: &Arc<SourceFile>, problems: &mut Problems) -> Vec<documents::Document> {
     let (mut documents, mut wrong) = (Vec::new(), Problems::default());
     let take = |node| documents.extend(documents::read_document(node, &mut wrong));
-    match yaml::each_document(file, problems, take) {
+    match yaml::each_document(file, yaml::Dialect::Ours, problems, take) {
         yaml::Syntax::Whole => {
             problems.append(wrong);
             documents

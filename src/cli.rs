@@ -5,6 +5,7 @@
 
 mod attach;
 mod diff;
+mod doctor;
 mod explain;
 mod health;
 mod policies;
@@ -50,6 +51,8 @@ enum Command {
     Diff(diff::Args),
     /// Say who may do an action, within which limits, and what stands above that
     WhoCan(who_can::Args),
+    /// Look at manifests, or at a configuration of Envoy, for what makes the gate silently ineffective
+    Doctor(doctor::Args),
     /// Print the JSON Schema of policy documents, for editors
     Schema,
     /// Print the manifests that attach Tollgate to a mesh or an Envoy
@@ -116,6 +119,7 @@ fn run(command: Command) -> Result<Outcome> {
         Command::Explain(args) => explain::run(&args, &mut out),
         Command::Diff(args) => diff::run(&args, &mut out),
         Command::WhoCan(args) => who_can::run(&args, &mut out),
+        Command::Doctor(args) => doctor::run(&args, &mut out),
         Command::Schema => {
             writeln!(out, "{:#}", bundle::schema())?;
             Ok(Outcome::Good)

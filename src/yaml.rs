@@ -5,5 +5,5 @@
 mod node;
 mod problem;
 
-pub use node::{Kind, Node, Syntax, documents, each_document};
+pub use node::{Dialect, Kind, Node, Syntax, documents, each_document};
 pub use problem::{Place, Problem, Problems, SourceFile};

@@ -145,7 +145,7 @@ impl Packed {
             name: format!("{}:{}: {key} of ConfigMap {config_map}", manifest.name, place.line()),
             text: text.to_owned(),
         };
-        let placed = placed(text, place.line(), manifest);
+        let placed = place.embedded(text);
         let lines = place.line()..=place.line() + text.lines().count();
         let placed = placed.unwrap_or_else(|| file.clone());
         Self { config_map: config_map.to_owned(), key: key.to_owned(), file, placed, lines }
@@ -155,27 +155,6 @@ impl Packed {
     pub fn holds(&self, place: &Place) -> bool {
         place.file() == self.file.name || (place.file() == self.placed.name && self.lines.contains(&place.line()))
     }
-}
-
-/// The manifest with nothing but the lines of one literal block, at their places. `None` where the block is not written as
-/// it is read.
-fn placed(text: &str, key_line: usize, manifest: &SourceFile) -> Option<SourceFile> {
-    let lines: Vec<_> = manifest.text.lines().skip(key_line).take(text.lines().count()).collect();
-    let is_blank = |line: &&&str| line.trim().is_empty();
-    let indent =
-        lines.iter().find(|line| !is_blank(line)).map(|line| line.len() - line.trim_start_matches(' ').len())?;
-    let mut placed = "\n".repeat(key_line);
-    for (written, read) in lines.iter().zip(text.lines()) {
-        let inner = written.get(indent..).unwrap_or_default();
-        if inner != read && !(inner.trim().is_empty() && read.trim().is_empty()) {
-            return None;
-        }
-        // What separates documents does so at the beginning of a line only.
-        let is_marker = ["---", "...", "%"].iter().any(|marker| inner.starts_with(marker));
-        placed.push_str(if is_marker { inner } else { written });
-        placed.push('\n');
-    }
-    Some(SourceFile { name: manifest.name.clone(), text: placed })
 }
 
 fn entries(node: Option<&Node>) -> &[(Node, Node)] {

@@ -127,6 +127,11 @@ impl Envoy {
         Ok(response.text())
     }
 
+    /// The configuration that is in force, as Envoy's admin port says it.
+    pub async fn config_dump(&self) -> anyhow::Result<String> {
+        Ok(format!("{:#}", ask(&self.admin, "/config_dump".to_owned()).await?))
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.process.pid()

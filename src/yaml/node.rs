@@ -3,6 +3,8 @@
 //! The parser is `saphyr-parser`; here its events become a tree of texts, lists and maps. What makes YAML surprising is
 //! refused: anchors and aliases, tags, duplicate keys, keys that are no text. A scalar is the text that was typed, so
 //! `no` is no boolean unless a boolean is expected. Depth and size are bounded.
+//!
+//! What others write (manifests, Envoy's configuration) may be read too: there anchors are followed and tags not heeded.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,6 +42,19 @@ pub enum Kind {
 
 /// Policies are at most seven deep.
 const MAX_DEPTH: usize = 32;
+/// Schemas of custom resources are some sixty deep.
+const MAX_DEPTH_OF_OTHERS: usize = 200;
+/// How many nodes all aliases of a file may stand for: nine lines of aliases to aliases would be a thousand million.
+const MAX_COPIED: usize = 100_000;
+
+/// Whose documents are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Ours: what makes YAML surprising is refused.
+    Ours,
+    /// Those of others: anchors, aliases and merges (`<<`) are followed, tags are not heeded.
+    Others,
+}
 
 impl Node {
     /// What it is, for a message.
@@ -49,6 +64,15 @@ impl Node {
             Kind::Scalar { .. } => "a text",
             Kind::List(_) => "a list",
             Kind::Map(_) => "a map",
+        }
+    }
+
+    /// How many nodes it is.
+    fn count(&self) -> usize {
+        1 + match &self.kind {
+            Kind::Null | Kind::Scalar { .. } => 0,
+            Kind::List(items) => items.iter().map(Self::count).sum(),
+            Kind::Map(entries) => entries.iter().map(|(_, value)| 1 + value.count()).sum(),
         }
     }
 
@@ -73,7 +97,7 @@ pub enum Syntax {
 /// The documents of a file. Empty ones are left out.
 pub fn documents(file: &Arc<SourceFile>, problems: &mut Problems) -> Vec<Node> {
     let mut documents = Vec::new();
-    match each_document(file, problems, |document| documents.push(document)) {
+    match each_document(file, Dialect::Ours, problems, |document| documents.push(document)) {
         Syntax::Whole => documents,
         Syntax::Broken => Vec::new(),
     }
@@ -81,8 +105,16 @@ pub fn documents(file: &Arc<SourceFile>, problems: &mut Problems) -> Vec<Node> {
 
 /// Hands over one document after the other, so that they need not all be held as trees, which are many times as large as
 /// their texts.
-pub fn each_document(file: &Arc<SourceFile>, problems: &mut Problems, mut take: impl FnMut(Node)) -> Syntax {
-    if let Some((at, _)) = file.text.char_indices().find(|(_, c)| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}')) {
+pub fn each_document(
+    file: &Arc<SourceFile>,
+    dialect: Dialect,
+    problems: &mut Problems,
+    mut take: impl FnMut(Node),
+) -> Syntax {
+    let is_separator = |c: char| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}');
+    if dialect == Dialect::Ours
+        && let Some((at, _)) = file.text.char_indices().find(|(_, c)| is_separator(*c))
+    {
         // YAML 1.1 ends a line here, YAML 1.2 does not: what stands behind a `#` would be a comment to one of them only.
         let before = file.text.get(..at).unwrap_or_default();
         let chars = before.chars().count();
@@ -95,7 +127,17 @@ pub fn each_document(file: &Arc<SourceFile>, problems: &mut Problems, mut take: 
     // YAML 1.2, section 5.4: a carriage return alone ends a line, too.
     let breaks = file.text.matches(['\n', '\r']).count() - file.text.matches("\r\n").count();
     let last_line = breaks + 1;
-    let mut builder = Builder { file, last_line, problems, document: None, open: Vec::new(), broken: false };
+    let mut builder = Builder {
+        file,
+        dialect,
+        last_line,
+        problems,
+        document: None,
+        open: Vec::new(),
+        anchored: HashMap::new(),
+        copied: 0,
+        broken: false,
+    };
     for event in Parser::new_from_str(&file.text) {
         match event {
             Ok((event, span)) => builder.take(event, span),
@@ -121,23 +163,35 @@ pub fn each_document(file: &Arc<SourceFile>, problems: &mut Problems, mut take: 
 
 struct Builder<'a> {
     file: &'a Arc<SourceFile>,
+    dialect: Dialect,
     last_line: usize,
     problems: &'a mut Problems,
     /// What was read of one, to its end.
     document: Option<Node>,
     open: Vec<Open>,
+    /// What aliases may stand for, by the parser's number.
+    anchored: HashMap<usize, Node>,
+    /// How many nodes aliases have stood for.
+    copied: usize,
     /// What follows could only lead to more problems of the same kind.
     broken: bool,
 }
 
 /// A list or a map that is not closed yet.
 enum Open {
-    List(Place, Vec<Node>),
+    List(OpenList),
     Map(OpenMap),
+}
+
+struct OpenList {
+    place: Place,
+    anchor: usize,
+    items: Vec<Node>,
 }
 
 struct OpenMap {
     place: Place,
+    anchor: usize,
     entries: Vec<(Node, Node)>,
     /// Where in the entries each key stands: a service may have thousands of actions.
     places_by_key: HashMap<String, usize>,
@@ -161,30 +215,65 @@ impl Builder<'_> {
                 let plain = style == ScalarStyle::Plain;
                 let null = plain && matches!(text.as_ref(), "" | "~" | "null");
                 let kind = if null { Kind::Null } else { Kind::Scalar { text: text.into_owned(), plain } };
-                self.add(Node { place, kind });
+                self.close(anchor, Node { place, kind });
             }
             Event::SequenceStart(anchor, tag) => {
                 self.refuse(&place, anchor, tag.is_some());
-                self.open(Open::List(place, Vec::new()));
+                self.open(Open::List(OpenList { place, anchor, items: Vec::new() }));
             }
             Event::MappingStart(anchor, tag) => {
                 self.refuse(&place, anchor, tag.is_some());
-                self.open(Open::Map(OpenMap { place, entries: Vec::new(), places_by_key: HashMap::new(), key: None }));
+                let (entries, places_by_key) = (Vec::new(), HashMap::new());
+                self.open(Open::Map(OpenMap { place, anchor, entries, places_by_key, key: None }));
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
-                Some(Open::List(place, list)) => self.add(Node { place, kind: Kind::List(list) }),
-                Some(Open::Map(map)) => self.add(Node { place: map.place, kind: Kind::Map(map.entries) }),
+                Some(Open::List(OpenList { place, anchor, items })) => {
+                    self.close(anchor, Node { place, kind: Kind::List(items) });
+                }
+                Some(Open::Map(mut map)) => {
+                    if self.dialect == Dialect::Others {
+                        map.merge();
+                    }
+                    self.close(map.anchor, Node { place: map.place, kind: Kind::Map(map.entries) });
+                }
                 None => self.broken = true,
             },
-            Event::Alias(_) => {
-                self.problems.push(Problem::at(&place, "an alias is not allowed").help("write the value out"));
-                self.broken = true;
-            }
+            Event::Alias(anchor) => self.alias(&place, anchor),
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {}
         }
     }
 
+    fn alias(&mut self, place: &Place, anchor: usize) {
+        if self.dialect == Dialect::Ours {
+            self.problems.push(Problem::at(place, "an alias is not allowed").help("write the value out"));
+            self.broken = true;
+            return;
+        }
+        let Some(node) = self.anchored.get(&anchor).cloned() else {
+            self.problems.push(Problem::at(place, "the alias stands within what it is an alias of"));
+            self.broken = true;
+            return;
+        };
+        self.copied = self.copied.saturating_add(node.count());
+        if self.copied > MAX_COPIED {
+            self.problems.push(Problem::at(place, "the aliases of this file stand for too much"));
+            self.broken = true;
+            return;
+        }
+        self.add(node);
+    }
+
+    fn close(&mut self, anchor: usize, node: Node) {
+        if anchor != 0 && self.dialect == Dialect::Others {
+            self.anchored.insert(anchor, node.clone());
+        }
+        self.add(node);
+    }
+
     fn refuse(&mut self, place: &Place, anchor: usize, tagged: bool) {
+        if self.dialect == Dialect::Others {
+            return;
+        }
         if anchor != 0 {
             self.problems
                 .push(Problem::at(place, "an anchor is not allowed").help("write the value out where it is used"));
@@ -195,9 +284,10 @@ impl Builder<'_> {
     }
 
     fn open(&mut self, open: Open) {
-        if self.open.len() >= MAX_DEPTH {
-            let (Open::List(place, _) | Open::Map(OpenMap { place, .. })) = &open;
-            self.problems.push(Problem::at(place, format!("more than {MAX_DEPTH} levels deep")));
+        let max = if self.dialect == Dialect::Ours { MAX_DEPTH } else { MAX_DEPTH_OF_OTHERS };
+        if self.open.len() >= max {
+            let (Open::List(OpenList { place, .. }) | Open::Map(OpenMap { place, .. })) = &open;
+            self.problems.push(Problem::at(place, format!("more than {max} levels deep")));
             self.broken = true;
         }
         self.open.push(open);
@@ -207,7 +297,7 @@ impl Builder<'_> {
         match self.open.last_mut() {
             None if matches!(node.kind, Kind::Null) => {}
             None => self.document = Some(node),
-            Some(Open::List(_, list)) => list.push(node),
+            Some(Open::List(list)) => list.items.push(node),
             Some(Open::Map(map)) => match map.key.take() {
                 None => map.key = Some(node),
                 Some(key) => map.add(key, node, self.problems),
@@ -217,6 +307,25 @@ impl Builder<'_> {
 }
 
 impl OpenMap {
+    /// YAML 1.1's `<<`: the keys of another map, where the map has none of its own.
+    fn merge(&mut self) {
+        let Some(at) = self.places_by_key.get("<<").copied() else { return };
+        let (_, merged) = self.entries.remove(at);
+        let maps = match merged.kind {
+            Kind::List(maps) => maps,
+            _ => vec![merged],
+        };
+        for map in maps {
+            let Kind::Map(entries) = map.kind else { continue };
+            for (key, value) in entries {
+                let Some(name) = key.text().map(str::to_owned) else { continue };
+                if self.places_by_key.insert(name, self.entries.len()).is_none() {
+                    self.entries.push((key, value));
+                }
+            }
+        }
+    }
+
     fn add(&mut self, key: Node, value: Node, problems: &mut Problems) {
         let Some(name) = key.text() else {
             problems.push(Problem::at(&key.place, format!("a key must be a text, this is {}", key.describe())));

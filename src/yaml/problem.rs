@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, Title};
 
 use crate::terms;
 
@@ -79,7 +79,16 @@ impl Problem {
 
     /// The problem with its source under it.
     pub fn render(&self, renderer: &Renderer) -> String {
-        let mut group = Group::with_title(Level::ERROR.primary_title(self.message.as_str()));
+        self.render_under(Level::ERROR.primary_title(self.message.as_str()), renderer)
+    }
+
+    /// The same as something that need not be an error, with its code.
+    pub fn render_as(&self, level: Level<'_>, code: &str, renderer: &Renderer) -> String {
+        self.render_under(level.primary_title(self.message.as_str()).id(code), renderer)
+    }
+
+    fn render_under(&self, title: Title<'_>, renderer: &Renderer) -> String {
+        let mut group = Group::with_title(title);
         if let Some(place) = &self.place {
             let mut snippet = snippet(place).annotation(AnnotationKind::Primary.span(place.bytes()));
             if let Some((also, why)) = self.also.as_ref().filter(|(also, _)| Arc::ptr_eq(&also.file, &place.file)) {
@@ -140,6 +149,27 @@ impl Place {
         let chars = start + chars_before(range.start)..start + chars_before(range.end);
         let placed = all.start + chars.start..all.start + chars.end;
         Self::new(&self.file, self.line(), self.column() + chars.start, &placed)
+    }
+
+    /// The file with nothing but the lines of the literal block whose key stands here, at their places: what is embedded in
+    /// it can so be read with places in the file. `None` where the block is not written as it is read.
+    pub fn embedded(&self, text: &str) -> Option<SourceFile> {
+        let lines: Vec<_> = self.file.text.lines().skip(self.line()).take(text.lines().count()).collect();
+        let is_blank = |line: &&&str| line.trim().is_empty();
+        let indent =
+            lines.iter().find(|line| !is_blank(line)).map(|line| line.len() - line.trim_start_matches(' ').len())?;
+        let mut placed = "\n".repeat(self.line());
+        for (written, read) in lines.iter().zip(text.lines()) {
+            let inner = written.get(indent..).unwrap_or_default();
+            if inner != read && !(inner.trim().is_empty() && read.trim().is_empty()) {
+                return None;
+            }
+            // What separates documents does so at the beginning of a line only.
+            let is_marker = ["---", "...", "%"].iter().any(|marker| inner.starts_with(marker));
+            placed.push_str(if is_marker { inner } else { written });
+            placed.push('\n');
+        }
+        Some(SourceFile { name: self.file.name.clone(), text: placed })
     }
 
     /// The same place, or the end of the file where it is said to lie behind it.

@@ -22,6 +22,7 @@ mod corpus;
 #[path = "../corpus/corpus.rs"]
 mod corpus_cases;
 mod demo;
+mod doctor;
 mod fail_closed;
 mod forms;
 mod kill;

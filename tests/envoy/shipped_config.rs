@@ -92,7 +92,7 @@ pub(crate) async fn start(lab: &Lab, text: &str) -> Envoy {
 }
 
 /// The configuration of the shipped listener.
-fn front_text(lab: &Lab, tollgate: &Address, cluster: Option<&str>) -> String {
+pub(crate) fn front_text(lab: &Lab, tollgate: &Address, cluster: Option<&str>) -> String {
     let read = |name: &str| std::fs::read_to_string(shipped().join(name)).unwrap();
     let text = read("plain.yaml");
     placed(lab, tollgate, &cluster.map_or_else(|| text.clone(), |cluster| with_cluster(&text, &read(cluster))))

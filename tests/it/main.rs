@@ -25,6 +25,7 @@ mod corpus;
 #[path = "../corpus/corpus.rs"]
 mod corpus_cases;
 mod docs;
+mod doctor;
 mod faults;
 mod health;
 mod hostile;

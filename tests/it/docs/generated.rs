@@ -1,4 +1,4 @@
-//! Pages that are made from the product: the reason codes and the command line.
+//! Pages that are made from the product: reason codes, what the doctor finds, settings, the command line.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -46,6 +46,35 @@ fn the_page_of_configuration_is_made_from_the_settings() {
     compare("docs/configuration.md", &configuration());
 }
 
+#[test]
+fn the_page_of_the_doctor_is_made_from_its_codes() {
+    compare("docs/doctor.md", &doctor());
+}
+
+fn doctor() -> String {
+    let mut page = format!("# What the doctor finds\n\n{MADE}\n{DOCTOR_INTRODUCTION}");
+    let families =
+        [("istio.", "Istio"), ("envoy-gateway.", "Envoy Gateway"), ("envoy.", "Envoy"), ("kubernetes.", "Kubernetes")];
+    let mut count = 0;
+    for (prefix, heading) in families {
+        writeln!(page, "\n## {heading}").unwrap();
+        for code in tollgate::attach::doctor::codes().filter(|code| code.name.starts_with(prefix)) {
+            let (severity, says) = (sentence(code.severity.as_str()), sentence(code.says));
+            writeln!(page, "\n### {}\n\n*{severity}*: {says}. {}", code.name, code.happens).unwrap();
+            writeln!(page, "\nTo mend it, {}.", code.mend).unwrap();
+            count += 1;
+        }
+    }
+    assert_eq!(count, tollgate::attach::doctor::codes().count(), "every code is of a family");
+    page
+}
+
+/// With a capital letter at its beginning.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 fn configuration() -> String {
     let mut page = format!("# Configuration\n\n{MADE}\n{CONFIGURATION_INTRODUCTION}");
     page.push_str("\n| key | what it is | default |\n| --- | --- | --- |\n");
@@ -82,6 +111,47 @@ fn grpc_name(code: tonic::Code) -> String {
     }
     name
 }
+
+const DOCTOR_INTRODUCTION: &str = "\
+Most mistakes of an attachment are valid configuration: nothing is refused, nothing is logged, and requests pass unjudged, are
+all refused, or are judged less well than is meant. `tollgate doctor` knows these mistakes and looks for them in manifests, as
+they are in Git, rendered, or in the cluster, and in the configuration of an Envoy:
+
+```sh
+kubectl get -A -o yaml authorizationpolicies,envoyfilters,gateways,services,deployments,configmaps | tollgate doctor -
+helm template tollgate deploy/helm/tollgate -f values.yaml | tollgate doctor -
+curl -s localhost:9901/config_dump | tollgate doctor -
+```
+
+Files and folders are named instead of `-`; everything that is named is looked at together, and the more there is of it, the
+more can be told: the mesh configuration beside the policies that name its providers, the routes beside the policies at them,
+Tollgate's own policies beside all of it.
+
+```console
+$ tollgate doctor deploy/envoy/plain.yaml
+nothing was found in what was looked at
+looked at: 1 configuration of Envoy
+```
+
+What is read: objects of Kubernetes in YAML or JSON, also in a `List`; Istio's mesh configuration, as the ConfigMap `istio`, in an
+`IstioOperator` or `Istio` object, or as values of its chart; Envoy's configuration, as the file that it starts with, in a ConfigMap, or
+as `/config_dump` of its admin port, that of an Istio proxy and of Envoy Gateway's Envoy too. A template is not read: render it first.
+
+It claims nothing beyond what it looked at. Where something cannot be told from what was given, it says so (`not told:`) and
+counts that as nothing found. It ends with how many documents of which kinds were looked at, and in which it looks for nothing.
+Where several attachments are there and some of them mention `tollgate`, the others are taken for somebody else's.
+
+| status | when |
+| --- | --- |
+| 0 | nothing was found |
+| 1 | an error or a warning was found |
+| 2 | the command line makes no sense |
+| 3 | something could not be read; what could be was looked at |
+
+An *error* is a gate that is off, open or refuses everything. A *warning* is a gate that is weaker or more fragile than is meant. A
+*note* is good to know and counts as nothing found. What is known and accepted is named with `--allow CODE`, all warnings with
+`--allow warnings`. `--output json` says the same for programs. A code never changes its meaning.
+";
 
 const CONFIGURATION_INTRODUCTION: &str = "\
 Every setting of `tollgate serve` has three names: `maxCheckTime` in a file is `TOLLGATE_MAX_CHECK_TIME` in the environment and

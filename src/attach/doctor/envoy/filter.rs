@@ -1,0 +1,170 @@
+//! Envoy: what the filter that asks is told to do. The same wherever it is written: in Envoy's configuration, or in a patch
+//! that Istio puts into it.
+
+use std::time::Duration;
+
+use super::super::LONGEST_TIMEOUT;
+use super::super::field::Field;
+use super::super::finding::{Found, codes};
+use super::super::object::Object;
+
+codes! {
+    FAILURE_MODE_ALLOW = "envoy.failure-mode-allow", Error:
+        "the filter lets requests pass that were not judged",
+        "With `failure_mode_allow: true` every request passes while Tollgate cannot be reached, is too slow or answers an error.",
+        "set `failure_mode_allow: false`";
+    HTTP_SERVICE = "envoy.http-service", Error:
+        "Tollgate is asked over HTTP, and speaks gRPC",
+        "With `http_service` no question is understood, and every request is refused.",
+        "use `grpc_service` and a cluster with `http2_protocol_options`";
+    SHADOW_MODE = "envoy.shadow-mode", Error:
+        "what Tollgate decides is not carried out",
+        "With `shadow_mode: true` Envoy asks, writes the answer down and lets every request pass.",
+        "take it out; to look before enforcing, use `mode: observe` in the policies";
+    PARTLY_ON = "envoy.partly-on", Error:
+        "only a part of the requests is asked about",
+        "`filter_enabled` below 100 % lets the others pass unjudged.",
+        "take `filter_enabled` out";
+    TIMEOUT_MISSING = "envoy.timeout-missing", Warning:
+        "how long Envoy waits is not written",
+        "Envoy's default of 200 ms leaves little room where a decision waits for the disk, and Istio or a newer Envoy may have another default.",
+        "set `grpc_service.timeout: 0.25s`";
+    TIMEOUT_LONG = "envoy.timeout-long", Warning:
+        "Envoy waits longer than any answer takes",
+        "Tollgate answers within its `--max-check-time` (150 ms). What is waited for after that never comes, and requests pile up. `0s` waits for ever.",
+        "set `grpc_service.timeout: 0.25s`, or a little more than `--max-check-time`";
+    STATUS_ON_ERROR = "envoy.status-on-error", Warning:
+        "an outage is answered as a denial",
+        "Without `status_on_error`, or with a 4xx, clients are told \"you may not\" (403) where \"try again\" is meant, and nobody sees the outage.",
+        "set `status_on_error: { code: ServiceUnavailable }`";
+    VALIDATE_MUTATIONS = "envoy.validate-mutations", Warning:
+        "Envoy refuses some answers of Tollgate",
+        "With `validate_mutations: true`, Envoy 1.40 answers 500 where Tollgate sets a query parameter whose value needs an escape.",
+        "set `validate_mutations: false`: Tollgate sets only what it has checked";
+    CLEAR_ROUTE_CACHE = "envoy.clear-route-cache", Warning:
+        "the route may become another one after the decision",
+        "With `clear_route_cache: true` Envoy looks for the route again: a request may go where it was not judged for.",
+        "set `clear_route_cache: false`";
+    BODY_PARTIAL = "envoy.body-partial", Warning:
+        "a request with a longer body is refused unasked",
+        "Without `allow_partial_message`, Envoy answers 413 to every body above `max_request_bytes`, whatever the policies say.",
+        "set `allow_partial_message: true`: only the actions that are judged by their body are then refused";
+    BODY_BYTES = "envoy.body-bytes", Warning:
+        "bodies are changed before they are judged",
+        "Without `pack_as_bytes`, what is not UTF-8 in a body is replaced: Tollgate judges another body than the service gets.",
+        "set `pack_as_bytes: true`";
+    BODY_TOO_LARGE = "envoy.body-too-large", Warning:
+        "more of a body is sent than Tollgate takes",
+        "A check that is larger than `--max-check-bytes` (16 MiB) is an error: such requests are refused, or pass where failures are allowed.",
+        "keep `max_request_bytes` below Tollgate's `--max-check-bytes`";
+    DISABLED_FOR_HOST = "envoy.disabled-for-host", Error:
+        "nothing below this host is asked about",
+        "The filter is turned off for a whole virtual host or route table: every request to it passes unjudged.",
+        "take it out; if one path must go unjudged, turn the filter off at a route with that exact `path`";
+}
+
+/// Looks at a filter's `typed_config`.
+pub(in super::super) fn check(object: &Object<'_>, config: &Field<'_>, found: &mut Found) {
+    let kind = config.get("@type").text().unwrap_or_default();
+    let is_switched_on = |code, key: &str, found: &mut Found| {
+        if config.get(key).is_true() {
+            found.add(code, object, &config.get(key));
+        }
+    };
+    if kind.ends_with("ext_proc.v3.ExternalProcessor") {
+        is_switched_on(&FAILURE_MODE_ALLOW, "failure_mode_allow", found);
+    }
+    if !kind.ends_with("ext_authz.v3.ExtAuthz") {
+        return;
+    }
+    is_switched_on(&FAILURE_MODE_ALLOW, "failure_mode_allow", found);
+    is_switched_on(&SHADOW_MODE, "shadow_mode", found);
+    is_switched_on(&VALIDATE_MUTATIONS, "validate_mutations", found);
+    is_switched_on(&CLEAR_ROUTE_CACHE, "clear_route_cache", found);
+    let http = config.get("http_service");
+    if http.exists() {
+        found.add(&HTTP_SERVICE, object, &http);
+        return;
+    }
+    check_failures(object, config, found);
+    check_body(object, config, found);
+    let share = config.at("filter_enabled.default_value");
+    if share.exists() && !is_all(&share) {
+        found.add(&PARTLY_ON, object, &share);
+    }
+}
+
+fn check_failures(object: &Object<'_>, config: &Field<'_>, found: &mut Found) {
+    let timeout = config.at("grpc_service.timeout");
+    if !timeout.exists() {
+        found.add(&TIMEOUT_MISSING, object, &timeout);
+    } else if timeout.duration().is_some_and(|time| time > LONGEST_TIMEOUT || time == Duration::ZERO) {
+        found.add(&TIMEOUT_LONG, object, &timeout);
+    }
+    let status = config.at("status_on_error.code");
+    if !is_server_error(&status) {
+        found.add(&STATUS_ON_ERROR, object, &status);
+    }
+}
+
+fn check_body(object: &Object<'_>, config: &Field<'_>, found: &mut Found) {
+    /// Tollgate's default of `--max-check-bytes`.
+    const MOST: u64 = 16 * 1024 * 1024;
+    let body = config.get("with_request_body");
+    if !body.exists() {
+        return;
+    }
+    for (key, code) in [("allow_partial_message", &BODY_PARTIAL), ("pack_as_bytes", &BODY_BYTES)] {
+        if !body.get(key).is_true() {
+            found.add(code, object, &body.get(key));
+        }
+    }
+    let bytes = body.get("max_request_bytes");
+    if bytes.number().is_some_and(|bytes| bytes >= MOST) {
+        found.add(&BODY_TOO_LARGE, object, &bytes);
+    }
+}
+
+/// Envoy writes statuses as words.
+fn is_server_error(status: &Field<'_>) -> bool {
+    const WORDS: &[&str] = &[
+        "InternalServerError",
+        "NotImplemented",
+        "BadGateway",
+        "ServiceUnavailable",
+        "GatewayTimeout",
+        "HTTPVersionNotSupported",
+        "InsufficientStorage",
+    ];
+    status.number().is_some_and(|status| status >= 500) || status.text().is_some_and(|word| WORDS.contains(&word))
+}
+
+fn is_all(share: &Field<'_>) -> bool {
+    let of = match share.get("denominator").text() {
+        Some("TEN_THOUSAND") => 10_000,
+        Some("MILLION") => 1_000_000,
+        _ => 100,
+    };
+    share.get("numerator").number().unwrap_or(0) >= of
+}
+
+/// Settings of the filter that hold for more than a route: are they that it is off?
+pub(in super::super) fn check_disabled_for_all(object: &Object<'_>, holder: &Field<'_>, found: &mut Found) {
+    if let Some(disabled) = disabled(holder) {
+        found.add(&DISABLED_FOR_HOST, object, &disabled);
+    }
+}
+
+/// Where `typed_per_filter_config` turns the question off.
+pub(in super::super) fn disabled<'n>(holder: &Field<'n>) -> Option<Field<'n>> {
+    per_filter(holder).into_iter().map(|one| one.get("disabled")).find(Field::is_true)
+}
+
+/// What `typed_per_filter_config` says of the question.
+pub(in super::super) fn per_filter<'n>(holder: &Field<'n>) -> Vec<Field<'n>> {
+    let all = holder.get("typed_per_filter_config").entries().into_iter();
+    let is_about = |name: &str, config: &Field<'_>| {
+        name.contains("ext_authz") || config.get("@type").text().is_some_and(|kind| kind.ends_with("ExtAuthzPerRoute"))
+    };
+    all.filter(|(name, config)| is_about(name, config)).map(|(_, config)| config).collect()
+}
