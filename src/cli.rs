@@ -9,6 +9,7 @@ mod policies;
 mod serve;
 mod test;
 mod validate;
+mod webhook;
 mod who_can;
 
 #[cfg(feature = "demo")]
@@ -46,6 +47,8 @@ enum Command {
     Diff(diff::Args),
     /// Say who may do an action, within which limits, and what stands above that
     WhoCan(who_can::Args),
+    /// Answer the API server of Kubernetes, which asks whether a ConfigMap with policies may be stored
+    Webhook(webhook::Args),
     /// Print the JSON Schema of policy documents, for editors
     Schema,
     /// Start Envoy, sample services and Tollgate, and drive journeys through them
@@ -107,6 +110,10 @@ fn run(command: Command) -> Result<Outcome> {
         Command::Explain(args) => explain::run(&args, &mut out),
         Command::Diff(args) => diff::run(&args, &mut out),
         Command::WhoCan(args) => who_can::run(&args, &mut out),
+        Command::Webhook(args) => {
+            drop(out);
+            webhook::run(args)
+        }
         Command::Schema => {
             writeln!(out, "{:#}", bundle::schema())?;
             Ok(Outcome::Good)

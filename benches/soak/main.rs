@@ -15,11 +15,13 @@ mod collector;
 mod edits;
 mod hostile;
 mod load;
-mod mount;
 mod report;
 mod rolling;
 mod stage;
 mod tally;
+#[allow(dead_code, reason = "tests look at more of it")]
+#[path = "../../tests/it/kubelet/volume.rs"]
+mod volume;
 mod watch;
 
 use std::io::{self, Write as _};
