@@ -49,7 +49,8 @@ fn unpacked() -> (TempDir, PathBuf) {
     let (tar, unpacked) = (folder.path().join("rootfs.tar"), folder.path().join("root"));
     assemble(Path::new(TOLLGATE), &tar);
     fs::create_dir(&unpacked).unwrap();
-    let done = Command::new("tar").arg("-xpf").arg(&tar).arg("--no-same-owner").arg("-C").arg(&unpacked).status().unwrap();
+    let done =
+        Command::new("tar").arg("-xpf").arg(&tar).arg("--no-same-owner").arg("-C").arg(&unpacked).status().unwrap();
     assert!(done.success());
     fs::create_dir_all(unpacked.join("etc/tollgate/policies")).unwrap();
     (folder, unpacked)
@@ -75,12 +76,16 @@ fn the_image_holds_one_program_its_libraries_and_no_shell() {
         let is_ours = ["./var/lib/tollgate/", "./run/tollgate/"].contains(&path.as_str());
         assert_eq!(owners == "0/0", !is_ours, "{path} {owners}");
     }
-    let programs = listed.iter().filter(|(_, (mode, _))| mode.starts_with('-') && mode.contains('x')).map(|(path, _)| path);
+    let programs =
+        listed.iter().filter(|(_, (mode, _))| mode.starts_with('-') && mode.contains('x')).map(|(path, _)| path);
     let (libraries, programs): (Vec<_>, Vec<_>) = programs.partition(|path| path.contains(".so"));
     assert_eq!(programs, ["./usr/bin/tollgate"], "nothing else can be run");
     assert!(libraries.len() <= 6, "few libraries: {libraries:?}");
     // Of a release, the program alone is a tenth of this.
-    println!("the root filesystem around a binary with debug information has {} MiB", fs::metadata(&tar).unwrap().len() >> 20);
+    println!(
+        "the root filesystem around a binary with debug information has {} MiB",
+        fs::metadata(&tar).unwrap().len() >> 20
+    );
 }
 
 #[test]
@@ -102,7 +107,15 @@ fn the_same_binary_makes_the_same_bytes() {
 fn confined(unpacked: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("python3");
     command.arg(root().join("tests/it/image/confine.py")).arg(unpacked).arg(shipped()).arg("/usr/bin/tollgate");
-    command.args(["serve", "--policies", "/etc/tollgate/policies", "--listen", "127.0.0.1:0", "--health", "127.0.0.1:0"]);
+    command.args([
+        "serve",
+        "--policies",
+        "/etc/tollgate/policies",
+        "--listen",
+        "127.0.0.1:0",
+        "--health",
+        "127.0.0.1:0",
+    ]);
     command.args(["--metrics", "127.0.0.1:0", "--admin", "off", "--drain-delay", "0s"]).args(arguments);
     command
 }
