@@ -35,8 +35,8 @@ pub struct Config {
     pub drain: Drain,
 }
 
-/// It depends on nothing, so it is ready when it listens.
-const NAMES: &[&str] = &["", "readiness", LIVENESS];
+/// It depends on nothing, so it is ready when it listens. Alive it stays to its end.
+const NAMES: &[&str] = &["", "readiness"];
 
 /// Starts the webhook. What cannot be opened or bound is an error, and then nothing runs on.
 pub async fn start_webhook(config: Config, logs: &Logs) -> Result<Running> {
@@ -56,6 +56,7 @@ pub async fn start_webhook(config: Config, logs: &Logs) -> Result<Running> {
     let reporter = HealthReporter::new();
     let service = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
     report(&reporter, NAMES, ServingStatus::Serving).await;
+    report(&reporter, &[LIVENESS], ServingStatus::Serving).await;
     let end = End { stop: CancellationToken::new(), cut_off: CancellationToken::new() };
     let mut tasks = JoinSet::new();
     serve(webhook::Secured::new(port, tls), webhook::router(reviews), &end, &mut tasks);

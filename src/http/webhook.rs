@@ -16,10 +16,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use futures_util::StreamExt as _;
+use http_body::Body as _;
 pub use metrics::Metrics;
 use review::{Answered, Malformed};
 pub use secured::Secured;
@@ -81,8 +82,8 @@ impl Webhook {
         if !is_json(&request) {
             return Err(Unanswered::NoJson);
         }
-        let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().map_or(None, Some));
-        if length.is_some_and(|length| length.parse().map_or(true, |length: usize| length > MAX_BODY)) {
+        // As much as it says that it has.
+        if request.body().size_hint().lower() > MAX_BODY as u64 {
             return Err(Unanswered::TooLarge);
         }
         // It is never closed.
@@ -96,9 +97,8 @@ impl Webhook {
 }
 
 fn is_json(request: &Request) -> bool {
-    let given = request.headers().get(CONTENT_TYPE).and_then(|given| given.to_str().map_or(None, Some));
-    let media_type = given.and_then(|given| given.split(';').next()).map(str::trim);
-    media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json"))
+    let given = request.headers().get(CONTENT_TYPE).and_then(|given| given.as_bytes().split(|b| *b == b';').next());
+    given.is_some_and(|media_type| media_type.trim_ascii().eq_ignore_ascii_case(b"application/json"))
 }
 
 /// The whole body, which may have come without its length.

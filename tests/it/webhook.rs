@@ -91,10 +91,10 @@ impl Webhook {
     }
 }
 
-async fn health(address: &str) -> i32 {
+async fn health(address: &str, name: &str) -> i32 {
     let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{address}")).unwrap();
     let mut client = tonic_health::pb::health_client::HealthClient::new(endpoint.connect().await.unwrap());
-    let request = tonic_health::pb::HealthCheckRequest { service: "readiness".to_owned() };
+    let request = tonic_health::pb::HealthCheckRequest { service: name.to_owned() };
     client.check(request).await.unwrap().into_inner().status
 }
 
@@ -190,10 +190,11 @@ async fn an_exchanged_certificate_is_shown_and_a_broken_one_is_not() {
 async fn told_to_end_it_says_so_serves_on_and_ends_well() {
     let mut webhook = Webhook::start("2s");
     let asked = webhook.process.address("health");
-    assert_eq!(health(&asked).await, SERVING);
+    assert_eq!(health(&asked, "readiness").await, SERVING);
     webhook.process.terminate();
     webhook.process.line("draining", |line| line["message"] == "draining");
-    until("health says so", || async { health(&asked).await == NOT_SERVING }).await;
+    until("health says so", || async { health(&asked, "readiness").await == NOT_SERVING }).await;
+    assert_eq!(health(&asked, "liveness").await, SERVING, "nobody is to kill it now");
     assert_eq!(webhook.review(json!({ "a.yaml": GOOD }), json!({})).await["allowed"], true);
     assert_eq!(webhook.process.ended().0, Some(0));
 }

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::bundle::{self, is_policy_file};
 use crate::yaml::{Problems, SourceFile};
@@ -17,7 +16,7 @@ use crate::yaml::{Problems, SourceFile};
 pub(super) struct ConfigMap {
     metadata: Option<Metadata>,
     data: Option<BTreeMap<String, String>>,
-    binary_data: Option<BTreeMap<String, IgnoredAny>>,
+    binary_data: Option<BTreeMap<String, String>>,
     immutable: Option<bool>,
 }
 

@@ -83,7 +83,9 @@ fn what_is_wrong_whatever_other_configmaps_hold_is_denied_with_key_line_and_colu
         let data: Vec<_> = names.iter().map(String::as_str).zip(texts.iter().copied()).collect();
         let (verdict, message, _) = judge(&map(&data));
         assert_eq!(verdict, Verdict::Denied, "{texts:?}");
-        said.iter().for_each(|said| assert!(message.contains(said), "{said} in {message}"));
+        for said in said {
+            assert!(message.contains(said), "{said} in {message}");
+        }
     };
     let contract = |from: &str, to: &str| document(&CONTRACT.replace(from, to));
     check(&["a: [1"], &["0.yaml:", "this is not YAML"]);
@@ -142,7 +144,9 @@ fn what_no_pod_would_read_is_said() {
         "all.yaml.bak is not read",
     ];
     assert_eq!(warnings.len(), said.len(), "{warnings:?}");
-    said.iter().for_each(|said| assert!(warnings.iter().any(|line| line.contains(said)), "{said} in {warnings:?}"));
+    for said in said {
+        assert!(warnings.iter().any(|line| line.contains(said)), "{said} in {warnings:?}");
+    }
     object["binaryData"] = json!({ "more.yaml": "YQ==" });
     assert!(judge(&object).1.contains("more.yaml: policies are text; help: put it under `data`"));
 }
