@@ -52,13 +52,13 @@ const AT_ONCE: usize = 4;
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
 struct Webhook {
-    places: Semaphore,
+    places: Arc<Semaphore>,
     metrics: Metrics,
 }
 
 /// Serves `/validate`.
 pub fn router(metrics: Metrics) -> Router {
-    let webhook = Webhook { places: Semaphore::new(AT_ONCE), metrics };
+    let webhook = Webhook { places: Arc::new(Semaphore::new(AT_ONCE)), metrics };
     Router::new().route("/validate", post(validate)).with_state(Arc::new(webhook))
 }
 
@@ -87,11 +87,15 @@ impl Webhook {
             return Err(Unanswered::TooLarge);
         }
         // It is never closed.
-        let _place = self.places.acquire().await.map_err(|_| Unanswered::Failed)?;
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Unanswered::Failed)?;
         let body = tokio::time::timeout(READ_WITHIN, read(request.into_body())).await;
         let body = body.map_err(|_| Unanswered::TooSlow)??;
-        // Others are answered meanwhile; what panics is an error.
-        let answered = tokio::task::spawn_blocking(move || review::answer(&body)).await;
+        // Others are answered meanwhile; what panics is an error. Who does not wait for the answer leaves no place to another one.
+        let judge = move || {
+            let _place = place;
+            review::answer(&body)
+        };
+        let answered = tokio::task::spawn_blocking(judge).await;
         Ok(answered.map_err(|_| Unanswered::Failed)??)
     }
 }
