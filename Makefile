@@ -3,7 +3,7 @@ CARGO ?= cargo
 PATH := $(CURDIR)/.tools/bin:$(PATH)
 DENY := 0.20.2
 
-.PHONY: demo test lint fmt bench soak fuzz docs deny envoy cerbos help
+.PHONY: demo test chart lint fmt bench soak fuzz docs deny envoy helm cerbos help
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -12,8 +12,11 @@ demo: envoy ## build, start Envoy, Tollgate and sample services, drive journeys,
 	$(CARGO) build --release
 	target/release/tollgate demo
 
-test: envoy ## run all tests, those with the real Envoy too
+test: envoy helm ## run all tests, those with the real Envoy too
 	$(CARGO) test
+
+chart: helm ## render the Helm chart and hold it against what was kept, against Kubernetes and against the program
+	$(CARGO) test --test chart
 
 lint: ## formatting and lints, warnings are errors
 	$(CARGO) fmt --check
@@ -34,6 +37,7 @@ fuzz: ## let each fuzz target look for what no case thought of, for a minute
 
 docs: ## write the generated pages anew and build the API documentation
 	UPDATE_DOCS=1 $(CARGO) test --quiet --test it docs
+	UPDATE_GOLDEN=1 $(CARGO) test --quiet --test chart the_readme_lists_every_value
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --quiet
 
 deny: .tools/bin/cargo-deny ## licences, sources and duplicate versions of what we stand on
@@ -41,6 +45,10 @@ deny: .tools/bin/cargo-deny ## licences, sources and duplicate versions of what 
 
 envoy: ## fetch the pinned Envoy
 	@scripts/fetch-envoy
+
+helm: ## fetch the pinned Helm and the schemas of Kubernetes, which the chart is tested with
+	@scripts/fetch-helm
+	@scripts/fetch-kubernetes-schemas
 
 cerbos: ## fetch the pinned Cerbos, which benchmarks measure beside Tollgate
 	@scripts/fetch-cerbos

@@ -5,6 +5,7 @@
 
 mod diff;
 mod explain;
+mod health;
 mod policies;
 mod serve;
 mod test;
@@ -37,6 +38,8 @@ enum Command {
     Serve(serve::Args),
     /// Print the settings as `serve` would have them, and where each was set
     Config(serve::ConfigArgs),
+    /// Say whether a running Tollgate is ready, or alive
+    Health(health::Args),
     /// Say whether policies can be loaded, and everything that is wrong with them
     Validate(validate::Args),
     /// Run the policies' own cases, and name what no case touches
@@ -105,6 +108,7 @@ fn run(command: Command) -> Result<Outcome> {
             serve::run(args)
         }
         Command::Config(args) => serve::show(args, &mut out),
+        Command::Health(args) => health::run(&args, &mut out),
         Command::Validate(args) => validate::run(&args, &mut out),
         Command::Test(args) => test::run(&args, &mut out),
         Command::Explain(args) => explain::run(&args, &mut out),

@@ -25,6 +25,7 @@ mod corpus;
 mod corpus_cases;
 mod docs;
 mod faults;
+mod health;
 mod image;
 mod kubelet;
 mod ledger;
