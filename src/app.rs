@@ -7,6 +7,7 @@
 mod health;
 mod services;
 mod start;
+mod webhook;
 mod workers;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tracing_appender::non_blocking::WorkerGuard;
+pub use webhook::{Config as WebhookConfig, start_webhook};
 
 use crate::config::Drain;
 use crate::ext_authz;
@@ -51,6 +53,8 @@ pub struct Running {
     end: End,
     draining: CancellationToken,
     reporter: HealthReporter,
+    /// What health is asked by.
+    names: &'static [&'static str],
     drain: Drain,
     traces: Traces,
     threads: Threads,
@@ -93,7 +97,7 @@ impl Running {
     async fn drain(&self) {
         // A first bundle that comes now makes nobody ready any more.
         self.draining.cancel();
-        report(&self.reporter, ServingStatus::NotServing).await;
+        report(&self.reporter, self.names, ServingStatus::NotServing).await;
         tokio::time::sleep(self.drain.delay).await;
     }
 

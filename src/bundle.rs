@@ -76,12 +76,8 @@ pub fn load(files: &[SourceFile]) -> Result<Loaded, Problems> {
 /// The same, of files that nobody needs any more: their texts are not held twice.
 pub fn load_owned(files: Vec<SourceFile>) -> Result<Loaded, Problems> {
     let mut problems = Problems::default();
-    if files.iter().map(|file| file.text.len()).sum::<usize>() > MAX_BYTES {
-        problems.push(Problem::of_whole(format!("the files of a bundle have at most {MAX_BYTES} bytes together")));
-        return Err(problems);
-    }
     let digest = digest(&files);
-    let documents: Vec<_> = files.into_iter().flat_map(|file| read_file(&Arc::new(file), &mut problems)).collect();
+    let documents = read_files(files, &mut problems)?;
     if documents.is_empty() && problems.is_empty() {
         problems.push(
             Problem::of_whole("there is no policy document")
@@ -95,6 +91,25 @@ pub fn load_owned(files: Vec<SourceFile>) -> Result<Loaded, Problems> {
     }
     problems.sort();
     Err(problems)
+}
+
+/// What is wrong with files that are a part of a bundle, whatever the other parts hold: what they refer to and do not declare
+/// may stand there.
+pub fn check_part(files: Vec<SourceFile>) -> Result<(), Problems> {
+    let mut problems = Problems::default();
+    let documents = read_files(files, &mut problems)?;
+    compile::compile(documents, compile::Documents::SomeUnread, String::new(), &mut problems);
+    problems.sort();
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// The documents of all files. What is wrong with them is added; too much of them is not read at all.
+fn read_files(files: Vec<SourceFile>, problems: &mut Problems) -> Result<Vec<documents::Document>, Problems> {
+    if files.iter().map(|file| file.text.len()).sum::<usize>() > MAX_BYTES {
+        problems.push(Problem::of_whole(format!("the files of a bundle have at most {MAX_BYTES} bytes together")));
+        return Err(std::mem::take(problems));
+    }
+    Ok(files.into_iter().flat_map(|file| read_file(&Arc::new(file), problems)).collect())
 }
 
 /// The documents of one file, each read as soon as it is there; none where the file is no YAML to its end.

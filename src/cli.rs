@@ -12,6 +12,7 @@ mod policies;
 mod serve;
 mod test;
 mod validate;
+mod webhook;
 mod who_can;
 
 #[cfg(feature = "demo")]
@@ -53,6 +54,8 @@ enum Command {
     WhoCan(who_can::Args),
     /// Look at manifests, or at a configuration of Envoy, for what makes the gate silently ineffective
     Doctor(doctor::Args),
+    /// Answer the API server of Kubernetes, which asks whether a ConfigMap with policies may be stored
+    Webhook(webhook::Args),
     /// Print the JSON Schema of policy documents, for editors
     Schema,
     /// Print the manifests that attach Tollgate to a mesh or an Envoy
@@ -120,6 +123,10 @@ fn run(command: Command) -> Result<Outcome> {
         Command::Diff(args) => diff::run(&args, &mut out),
         Command::WhoCan(args) => who_can::run(&args, &mut out),
         Command::Doctor(args) => doctor::run(&args, &mut out),
+        Command::Webhook(args) => {
+            drop(out);
+            webhook::run(args)
+        }
         Command::Schema => {
             writeln!(out, "{:#}", bundle::schema())?;
             Ok(Outcome::Good)

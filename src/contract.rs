@@ -12,7 +12,9 @@ mod slices;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use condition::{Condition, Conditions, Fault, Name as ConditionName, Scope, Texts, Unknown, Value as ConditionValue, Values};
+pub use condition::{
+    Condition, Conditions, Fault, Name as ConditionName, Scope, Texts, Unknown, Value as ConditionValue, Values,
+};
 pub use guardrail::{Fires, Guardrail, Guardrails, Then};
 use jiff::Timestamp;
 pub use sends::{Others, Sends};

@@ -1,8 +1,9 @@
-//! The pages for machines and people: metrics, so far.
+//! The pages for machines and people: metrics, the admin port, the admission webhook.
 //!
-//! Served in plain HTTP/1 on a port of its own. Nothing here can change anything, and nothing personal is shown.
+//! Each is served in HTTP/1 on a port of its own. No decision can be changed here, and nothing personal is shown.
 
 pub mod admin;
+pub mod webhook;
 
 use std::sync::Arc;
 

@@ -18,9 +18,9 @@ use tollgate::demo::envoy::UpstreamTls;
 use tollgate::demo::files;
 use tollgate::demo::pki::{Authority, Credentials};
 
-use crate::mount::{Files, Mount};
 use crate::tally::{Sort, Tally};
 use crate::until;
+use crate::volume::{Payload, Volume};
 
 /// The name of Tollgate's port.
 pub(crate) const SERVER: &str = "tollgate.internal";
@@ -58,20 +58,22 @@ pub(crate) struct Rotation {
     clients: Vec<Authority>,
     current: Current,
     work: PathBuf,
-    mount: Mount,
+    volume: Volume,
 }
 
 impl Rotation {
     pub(crate) fn new(work: &Path) -> anyhow::Result<Self> {
         let (server, edge, client) = (Authority::try_new()?, Authority::try_new()?, Authority::try_new()?);
-        let mount = Mount::new(&work.join("tls"), &content(&server.server(&[SERVER])?, [&edge, &client], work)?)?;
+        // A key is for its owner alone.
+        let mut volume = Volume::new(&work.join("tls"))?.with_mode(0o600);
+        volume.write(&content(&server.server(&[SERVER])?, [&edge, &client], work)?)?;
         let current = Arc::new(Mutex::new(connectors(&server, &client, None)?));
-        Ok(Self { server, edge, clients: vec![client], current, work: work.to_owned(), mount })
+        Ok(Self { server, edge, clients: vec![client], current, work: work.to_owned(), volume })
     }
 
     /// The folder that Tollgate is given.
     pub(crate) fn folder(&self) -> &Path {
-        self.mount.folder()
+        self.volume.folder()
     }
 
     pub(crate) fn current(&self) -> Current {
@@ -100,7 +102,7 @@ impl Rotation {
         let dropped = if self.clients.len() > 1 { Some(self.clients.remove(0)) } else { None };
         self.clients.push(client);
         let trusted = [&self.edge].into_iter().chain(&self.clients);
-        self.mount.publish(&content(&credentials, trusted, &self.work)?)?;
+        self.volume.write(&content(&credentials, trusted, &self.work)?)?;
         let (before, expected) = (now(&self.current).good, credentials.certificate().clone());
         let sees_it = || async { shown(&before, to).await.is_ok_and(|shown| shown == expected) };
         match until(IN_FORCE_WITHIN, sees_it).await {
@@ -145,7 +147,7 @@ fn content<'a>(
     credentials: &Credentials,
     trusted: impl IntoIterator<Item = &'a Authority>,
     work: &Path,
-) -> anyhow::Result<Files> {
+) -> anyhow::Result<Payload> {
     let written = credentials.write(work, "new")?;
     let authorities = trusted.into_iter().map(Authority::pem).collect();
     Ok([

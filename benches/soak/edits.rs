@@ -12,8 +12,8 @@ use anyhow::Context as _;
 use crate::ask::Got;
 use crate::cases::{self, Edited};
 use crate::load::Slot;
-use crate::mount::{Files, Mount};
 use crate::tally::{Sort, Tally};
+use crate::volume::{self, Payload, Volume};
 use crate::{until, watch};
 
 const FILE: &str = "contracts.yaml";
@@ -27,16 +27,17 @@ const BAD: u64 = 4;
 
 /// Whoever edits.
 pub(crate) struct Editor {
-    content: Files,
-    mount: Mount,
+    content: Payload,
+    volume: Volume,
     edited: Arc<Edited>,
 }
 
 impl Editor {
     pub(crate) fn new(shipped: &Path, folder: &Path) -> anyhow::Result<Self> {
-        let content = crate::mount::read(shipped)?;
-        let mount = Mount::new(folder, &content)?;
-        Ok(Self { content, mount, edited: Arc::default() })
+        let content = volume::read(shipped).context("can't read the policies")?;
+        let mut volume = Volume::new(folder).context("can't make a volume of policies")?;
+        volume.write(&content).context("can't write policies")?;
+        Ok(Self { content, volume, edited: Arc::default() })
     }
 
     pub(crate) fn edited(&self) -> Arc<Edited> {
@@ -113,6 +114,7 @@ impl Editor {
     fn publish(&mut self, text: &str) -> anyhow::Result<()> {
         let mut content = self.content.clone();
         content.insert(FILE.to_owned(), text.to_owned());
-        self.mount.publish(&content)
+        self.volume.write(&content).context("can't write policies")?;
+        Ok(())
     }
 }

@@ -19,13 +19,15 @@ mod edits;
 mod grpc;
 mod hostile;
 mod load;
-mod mount;
 mod report;
 mod rolling;
 #[path = "../shared/run.rs"]
 mod run;
 mod stage;
 mod tally;
+#[allow(dead_code, reason = "tests look at more of it")]
+#[path = "../../tests/it/kubelet/volume.rs"]
+mod volume;
 mod watch;
 
 use std::io::{self, Write as _};

@@ -62,7 +62,7 @@ fuzz_target!(|text: &str| {
         input("note", InputKind::Text),
     ];
     let headers = ["x-region".to_owned()];
-    let scope = Scope { inputs: &inputs, headers: &headers, has_subject: true };
+    let scope = Scope { inputs: &inputs, headers: Some(&headers), has_subject: true };
     let condition = match Condition::compile(text, &scope) {
         Ok(condition) => condition,
         Err(faults) => {

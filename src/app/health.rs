@@ -27,7 +27,7 @@ pub(super) async fn report_readiness(
     let mut ready = bundles.ready();
     let first = async move { ready.wait_for(|ready| *ready).await.map(|_| ()).is_ok() };
     if draining.run_until_cancelled(first).await == Some(true) && !draining.is_cancelled() {
-        report(&reporter, ServingStatus::Serving).await;
+        report(&reporter, &HEALTH_NAMES, ServingStatus::Serving).await;
         tracing::info!("ready");
     }
     stop.cancelled().await;
@@ -59,8 +59,8 @@ pub(super) async fn report_liveness(
     Ok(())
 }
 
-pub(super) async fn report(reporter: &HealthReporter, status: ServingStatus) {
-    for name in HEALTH_NAMES {
+pub(super) async fn report(reporter: &HealthReporter, names: &[&str], status: ServingStatus) {
+    for name in names {
         reporter.set_service_status(name, status).await;
     }
 }

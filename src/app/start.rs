@@ -1,9 +1,11 @@
 //! Starting: first everything that can fail, then what runs.
 
+use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use axum::serve::Listener;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -18,13 +20,14 @@ use tonic_health::server::{HealthReporter, HealthService};
 use super::health::{report, report_liveness, report_readiness};
 use super::services::Services;
 use super::workers::{End, workers};
-use super::{Running, Threads, spawn};
+use super::{HEALTH_NAMES, Running, Threads, spawn};
 use crate::checkpoint::Checkpoint;
 use crate::clock::{Clock, System};
 use crate::config::Config;
 use crate::http::{self, admin};
 use crate::receipt::Pseudonyms;
-use crate::sources::{self, Bundles, certificates};
+use crate::sources::certificates::{self, Protocol};
+use crate::sources::{self, Bundles};
 use crate::telemetry::{Decisions, Logs, METRIC_PREFIX, Traces};
 use crate::transport::{self, Admission, Bound, Connections, Port, Tls};
 use crate::{ext_authz, ledger};
@@ -41,7 +44,8 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>, logs: &Logs) -> R
     let mut registry = registry();
     logs.register(&mut registry);
     let mut threads = Threads::default();
-    let tls = certificates(&config, &mut threads, &mut registry)?;
+    let tls =
+        config.tls.clone().map(|tls| certificates(tls, Protocol::Http2, &mut threads, &mut registry)).transpose()?;
     let traces = traces(&config)?;
     let (checks, bundles) = checks(&config, clock, traces.clone(), &mut threads, &mut registry)?;
     let of_ports = transport::Metrics::default();
@@ -49,7 +53,7 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>, logs: &Logs) -> R
 
     let reporter = HealthReporter::new();
     let health = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
-    report(&reporter, ServingStatus::NotServing).await;
+    report(&reporter, &HEALTH_NAMES, ServingStatus::NotServing).await;
     let end = End { stop: CancellationToken::new(), cut_off: CancellationToken::new() };
     let draining = end.stop.child_token();
     let mut tasks = JoinSet::new();
@@ -86,10 +90,7 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>, logs: &Logs) -> R
             Ok(())
         });
     }
-    let on_stop = end.stop.clone().cancelled_owned();
-    let health = Server::builder().add_service(health);
-    let incoming = TcpIncoming::from(sockets.health);
-    tasks.spawn(async move { Ok(health.serve_with_incoming_shutdown(incoming, on_stop).await?) });
+    serve_health(sockets.health, health, &end, &mut tasks);
     serve(sockets.metrics, http::router(registry), &end, &mut tasks);
     if let Some(socket) = sockets.admin {
         let settings = serde_json::to_value(&config.effective)?;
@@ -105,6 +106,7 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>, logs: &Logs) -> R
         end,
         draining,
         reporter,
+        names: &HEALTH_NAMES,
         drain: config.drain,
         traces,
         threads,
@@ -179,12 +181,30 @@ fn checks(
     Ok((checks, bundles))
 }
 
-fn certificates(config: &Config, threads: &mut Threads, registry: &mut Registry) -> Result<Option<Tls>> {
-    let Some(tls) = config.tls.clone() else { return Ok(None) };
-    let (in_force, watcher) = certificates::watch(tls)?;
+/// The certificates of a port, which are followed from here on.
+pub(super) fn certificates(
+    config: certificates::Config,
+    protocol: Protocol,
+    threads: &mut Threads,
+    registry: &mut Registry,
+) -> Result<Tls> {
+    let (in_force, watcher) = certificates::watch(config, protocol)?;
     watcher.metrics().register(registry);
     threads.watch("certificates", move |stop| watcher.run(stop))?;
-    Ok(Some(Tls::new(in_force)))
+    Ok(Tls::new(in_force))
+}
+
+/// Serves health, in plain gRPC, until told to stop.
+pub(super) fn serve_health(
+    socket: TcpListener,
+    health: HealthServer<HealthService>,
+    end: &End,
+    tasks: &mut JoinSet<Result<()>>,
+) {
+    let on_stop = end.stop.clone().cancelled_owned();
+    let server = Server::builder().add_service(health);
+    let incoming = TcpIncoming::from(socket);
+    tasks.spawn(async move { Ok(server.serve_with_incoming_shutdown(incoming, on_stop).await?) });
 }
 
 fn traces(config: &Config) -> Result<Traces> {
@@ -194,16 +214,20 @@ fn traces(config: &Config) -> Result<Traces> {
 }
 
 /// Serves pages until told to stop.
-fn serve(socket: TcpListener, router: axum::Router, end: &End, tasks: &mut JoinSet<Result<()>>) {
+pub(super) fn serve<L>(socket: L, router: axum::Router, end: &End, tasks: &mut JoinSet<Result<()>>)
+where
+    L: Listener,
+    L::Addr: Debug,
+{
     let on_stop = end.stop.clone().cancelled_owned();
     tasks.spawn(async move { Ok(axum::serve(socket, router).with_graceful_shutdown(on_stop).await?) });
 }
 
-async fn bind_tcp(address: SocketAddr, what: &str) -> Result<TcpListener> {
+pub(super) async fn bind_tcp(address: SocketAddr, what: &str) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} for {what}"))
 }
 
-fn registry() -> Registry {
+pub(super) fn registry() -> Registry {
     let mut registry = Registry::with_prefix(METRIC_PREFIX);
     registry.register("build", "The version that runs", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
     registry

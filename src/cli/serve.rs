@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Outcome, Output};
-use crate::app;
+use crate::app::{self, Running};
 use crate::config::{Config, Layers, Origin, SETTINGS};
 use crate::telemetry::Logs;
 use crate::yaml::{Problem, Problems, SourceFile};
@@ -136,14 +136,20 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
         Ok(config) => config,
         Err(problems) => return say(&problems),
     };
-    let (logs, guard) = Logs::to_stderr(&config.log_level)?;
+    let log_level = config.log_level.clone();
+    until_a_signal(&log_level, async |logs| app::start(config, logs).await)
+}
+
+/// Runs what is started until a signal ends it, and ends it well.
+pub(super) fn until_a_signal(log_level: &str, start: impl AsyncFnOnce(&Logs) -> Result<Running>) -> Result<Outcome> {
+    let (logs, guard) = Logs::to_stderr(log_level)?;
     // Health, metrics and accepting; those who answer have threads of their own.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
     let (threads, ended) = runtime.block_on(async {
         // As process 1 of a container the default for SIGTERM is to ignore it: the handler comes first.
         let end = end()?;
-        let running = app::start(config, &logs).await?;
+        let running = start(&logs).await?;
         anyhow::Ok(running.until(end).await)
     })?;
     // Lets go of what was cut off, and so of the last handles on the ledger.

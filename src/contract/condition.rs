@@ -126,6 +126,12 @@ impl Condition {
         Conditions::default().compile(text, scope)
     }
 
+    /// Says what is wrong with a text whatever the names in it stand for. The faults are never empty.
+    pub fn check_syntax(text: &str) -> Result<(), Vec<Fault>> {
+        scan::check(text)?;
+        parse::parse(text).map(|_| ())
+    }
+
     /// Whether it holds for a call.
     pub fn holds(&self, values: &impl Values) -> Result<bool, Unknown> {
         self.tree.holds(&self.names, values)

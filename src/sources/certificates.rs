@@ -33,6 +33,15 @@ pub struct Config {
     pub poll: Duration,
 }
 
+/// What is spoken behind the handshake: no client may take one for the other (RFC 7301).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Checks (RFC 9113, section 3.2).
+    Http2,
+    /// Pages, and the webhook: the API server offers nothing else to webhooks.
+    Http1,
+}
+
 /// Why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -66,6 +75,7 @@ pub enum Error {
 /// Looks at the files, and swaps what is in force.
 pub struct Watcher {
     config: Config,
+    protocol: Protocol,
     in_force: Arc<ArcSwap<ServerConfig>>,
     metrics: Metrics,
     /// What was looked at last, good or bad.
@@ -85,13 +95,14 @@ struct Seen {
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// Reads the files, which must be good at the start, and gives the place where what is in force stands.
-pub fn watch(config: Config) -> Result<(Arc<ArcSwap<ServerConfig>>, Watcher), Error> {
+pub fn watch(config: Config, protocol: Protocol) -> Result<(Arc<ArcSwap<ServerConfig>>, Watcher), Error> {
     let seen = Seen::at(&config)?;
-    let loaded = pem::load(&config, &seen)?;
+    let loaded = pem::load(&config, protocol, &seen)?;
     let metrics = Metrics::default();
     metrics.accepted(&loaded.expiries);
     let in_force = Arc::new(ArcSwap::from_pointee(loaded.server));
-    let watcher = Watcher { last_seen: seen.digest(), in_force: Arc::clone(&in_force), moving: None, config, metrics };
+    let (last_seen, moving) = (seen.digest(), None);
+    let watcher = Watcher { config, protocol, in_force: Arc::clone(&in_force), metrics, last_seen, moving };
     Ok((in_force, watcher))
 }
 
@@ -126,7 +137,7 @@ impl Watcher {
             return;
         }
         self.last_seen = digest;
-        match seen.and_then(|seen| pem::load(&self.config, &seen)) {
+        match seen.and_then(|seen| pem::load(&self.config, self.protocol, &seen)) {
             Ok(loaded) => {
                 self.metrics.accepted(&loaded.expiries);
                 self.in_force.store(Arc::new(loaded.server));

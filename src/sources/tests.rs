@@ -13,9 +13,14 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use tempfile::TempDir;
+use volume::{Payload, Volume};
 
 use super::*;
 use crate::clock::System;
+
+#[allow(dead_code, reason = "other tests look at more of it")]
+#[path = "../../tests/it/kubelet/volume.rs"]
+mod volume;
 
 const GOOD: &str = "apiVersion: tollgate.dev/v1alpha1\nkind: Defaults\nmetadata: { name: a }\n";
 const OTHER: &str = "apiVersion: tollgate.dev/v1alpha1\nkind: Defaults\nmetadata: { name: b }\n";
@@ -33,45 +38,51 @@ fn digest(bundles: &Bundles) -> Option<String> {
     bundles.current().map(|bundle| bundle.digest.clone())
 }
 
-/// What the kubelet's AtomicWriter does: a new folder, links to it through `..data`, one rename.
-fn swap_volume(volume: &Path, stamp: &str, files: &[(&str, &str)]) {
-    let new = volume.join(format!("..{stamp}"));
-    fs::create_dir(&new).unwrap();
-    for (name, text) in files {
-        fs::write(new.join(name), text).unwrap();
-        let link = volume.join(name);
-        if link.symlink_metadata().is_err() {
-            symlink(Path::new("..data").join(name), link).unwrap();
-        }
-    }
-    let old = fs::read_link(volume.join("..data")).ok();
-    symlink(format!("..{stamp}"), volume.join("..data_tmp")).unwrap();
-    fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
-    for entry in fs::read_dir(volume).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_symlink() && !path.exists() {
-            fs::remove_file(path).unwrap();
-        }
-    }
-    if let Some(old) = old {
-        fs::remove_dir_all(volume.join(old)).unwrap();
-    }
+fn payload(name: &str, text: &str) -> Payload {
+    [(name.to_owned(), text.to_owned())].into()
 }
 
 #[test]
 fn a_swapped_volume_is_seen_each_time_and_files_are_read_once() {
-    let volume = TempDir::new().unwrap();
-    swap_volume(volume.path(), "2026_1", &[("a.yaml", GOOD)]);
-    let (bundles, mut watcher) = watcher(volume.path());
+    let folder = TempDir::new().unwrap();
+    let mut volume = Volume::new(folder.path()).unwrap();
+    volume.write(&payload("a.yaml", GOOD)).unwrap();
+    let (bundles, mut watcher) = watcher(folder.path());
     look(&mut watcher);
     let first = digest(&bundles).expect("one document, not two of the same name");
-    swap_volume(volume.path(), "2026_2", &[("b.yaml", OTHER)]);
+    volume.write(&payload("b.yaml", OTHER)).unwrap();
     look(&mut watcher);
     let second = digest(&bundles).unwrap();
     assert_ne!(first, second);
-    swap_volume(volume.path(), "2026_3", &[("a.yaml", GOOD)]);
+    volume.write(&payload("a.yaml", GOOD)).unwrap();
     look(&mut watcher);
     assert_eq!(digest(&bundles).unwrap(), first);
+}
+
+/// So an edit is in force after the time between two looks, and [`QUIET`].
+#[test]
+fn an_edit_is_in_force_at_the_next_look_also_behind_a_bad_one() {
+    let folder = TempDir::new().unwrap();
+    let mut volume = Volume::new(folder.path()).unwrap();
+    volume.write(&payload("shop/a.yaml", GOOD)).unwrap();
+    let (bundles, mut watcher) = watcher(folder.path());
+    look(&mut watcher);
+    let mut seen = vec![digest(&bundles)];
+    for (text, is_good) in [(BAD, false), (OTHER, true), (BAD, false), (GOOD, true)] {
+        volume.write(&payload("shop/a.yaml", text)).unwrap();
+        let mut pauses = 0;
+        watcher.look(|| {
+            pauses += 1;
+            true
+        });
+        assert_eq!(pauses, 1, "one look and one pause are enough");
+        assert_eq!(watcher.metrics().is_last_reload_successful(), is_good);
+        let now = digest(&bundles);
+        assert_eq!(seen.last() != Some(&now), is_good, "a good edit is in force, a bad one changes nothing");
+        seen.push(now);
+        // Nothing is new: nothing is waited for.
+        watcher.look(|| panic!("there is nothing to wait for"));
+    }
 }
 
 #[test]

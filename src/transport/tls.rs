@@ -19,11 +19,16 @@ pub struct Tls(Arc<ArcSwap<ServerConfig>>);
 
 /// Why a handshake failed: a word for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
+pub enum Refused {
+    /// No certificate was shown.
     NoCertificate,
+    /// No authority that is known vouches for it.
     NotTrusted,
+    /// None of its names may connect.
     NotAllowed,
+    /// It was not finished in time.
     Timeout,
+    /// Something that is no TLS, or no common version of it.
     Other,
 }
 
@@ -33,7 +38,8 @@ impl Tls {
         Self(in_force)
     }
 
-    pub(super) async fn accept(&self, stream: TcpStream, within: Duration) -> Result<TlsStream<TcpStream>, Refused> {
+    /// Makes the handshake, within a bound of time.
+    pub async fn accept(&self, stream: TcpStream, within: Duration) -> Result<TlsStream<TcpStream>, Refused> {
         let acceptor = TlsAcceptor::from(self.0.load_full());
         let accepted = tokio::time::timeout(within, acceptor.accept(stream)).await;
         accepted.map_err(|_| Refused::Timeout)?.map_err(|error| {

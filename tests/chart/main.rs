@@ -33,4 +33,5 @@ mod schema;
 mod settings;
 mod umbrella;
 mod values;
+mod webhook;
 mod workload;

@@ -18,31 +18,36 @@ pub struct Process {
 }
 
 pub fn serve(folder: &TempDir, more: &[&str]) -> Process {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    command
         .args(["serve", "--listen", "127.0.0.1:0", "--health", "127.0.0.1:0", "--metrics", "127.0.0.1:0"])
         .args(["--admin", "127.0.0.1:0"])
         .arg("--policies")
         .arg(shipped())
         .arg("--ledger")
         .arg(folder.path().join("ledger"))
-        .args(more)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let stderr = BufReader::new(child.stderr.take().unwrap());
-    let (sender, lines) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in stderr.lines().map_while(Result::ok) {
-            let parsed = serde_json::from_str(&line).unwrap_or_else(|_| panic!("a line of the log is JSON: {line}"));
-            if sender.send(parsed).is_err() {
-                return;
-            }
-        }
-    });
-    Process { child, lines, seen: Vec::new() }
+        .args(more);
+    Process::start(&mut command)
 }
 
 impl Process {
+    /// Starts something that logs lines of JSON.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let parsed =
+                    serde_json::from_str(&line).unwrap_or_else(|_| panic!("a line of the log is JSON: {line}"));
+                if sender.send(parsed).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, lines, seen: Vec::new() }
+    }
+
     /// The first line, from the beginning, of which this is so.
     pub fn line(&mut self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
         if let Some(line) = self.seen.iter().find(|line| is(line)) {
@@ -68,13 +73,22 @@ impl Process {
     /// Ends it, and gives every line that it wrote.
     fn into_lines(mut self) -> Vec<Value> {
         self.terminate();
-        self.child.wait().unwrap();
-        // The reader ends with the process.
-        let rest: Vec<_> = self.lines.iter().collect();
-        self.seen.drain(..).chain(rest).collect()
+        self.ended().1
     }
 
-    fn terminate(&self) {
+    /// How it ended, and all lines that it logged.
+    pub fn ended(&mut self) -> (Option<i32>, Vec<Value>) {
+        let status = self.child.wait().unwrap();
+        // The reader ends with the process.
+        self.seen.extend(self.lines.iter());
+        (status.code(), self.seen.clone())
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn terminate(&self) {
         assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
     }
 }

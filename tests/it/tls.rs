@@ -20,13 +20,13 @@ use tollgate::transport::Listen;
 
 use crate::support::{Ask, Gate, Seen, Setup, seen, until};
 
-const NAME: &str = "tollgate.shop.svc";
+pub const NAME: &str = "tollgate.shop.svc";
 const GATEWAY: &str = "spiffe://cluster.local/ns/gateway/sa/envoy";
 
 /// Certificates as a volume has them.
 pub struct Files {
     folder: TempDir,
-    authority: Authority,
+    pub authority: Authority,
 }
 
 impl Files {
@@ -37,12 +37,12 @@ impl Files {
         files
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// Certificate and key, one after the other.
-    fn put_pair(&self, by: &Authority) {
+    pub fn put_pair(&self, by: &Authority) {
         let written = by.server(&[NAME]).unwrap().write(self.path(), "server").unwrap();
         std::fs::rename(written.certificate, self.path().join("tls.crt")).unwrap();
         std::fs::rename(written.key, self.path().join("tls.key")).unwrap();

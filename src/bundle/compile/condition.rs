@@ -1,7 +1,7 @@
 //! Conditions where documents have them: what is wrong with one is said at its own place in the text.
 
 use crate::bundle::read::Spanned;
-use crate::contract::{Condition, Conditions, Scope};
+use crate::contract::{Condition, Conditions, Fault, Scope};
 use crate::yaml::{Problem, Problems};
 
 /// Reads a condition.
@@ -14,14 +14,25 @@ pub(super) fn condition(
     match conditions.compile(text, scope) {
         Ok(condition) => Some(condition),
         Err(faults) => {
-            for fault in faults {
-                let problem = Problem::at(&text.place.part(&text.value, fault.range), fault.message);
-                problems.push(match fault.help {
-                    Some(help) => problem.help(help),
-                    None => problem,
-                });
-            }
+            say(text, faults, problems);
             None
         }
+    }
+}
+
+/// Says what is wrong with a condition that is about actions which are not known here.
+pub(super) fn syntax(text: &Spanned<String>, problems: &mut Problems) {
+    if let Err(faults) = Condition::check_syntax(text) {
+        say(text, faults, problems);
+    }
+}
+
+fn say(text: &Spanned<String>, faults: Vec<Fault>, problems: &mut Problems) {
+    for fault in faults {
+        let problem = Problem::at(&text.place.part(&text.value, fault.range), fault.message);
+        problems.push(match fault.help {
+            Some(help) => problem.help(help),
+            None => problem,
+        });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::condition::condition;
+use super::condition::{condition, syntax};
 use super::ground::{refuse_empty, refuse_long};
 use super::{Documents, service};
 use crate::bundle::documents::contract::{Contract as Typed, Grant as TypedGrant, PartyKeys, Who as TypedWho};
@@ -15,7 +15,8 @@ use crate::yaml::{Place, Problem, Problems};
 
 pub(super) struct Compiler<'a> {
     pub(super) catalog: &'a Catalog,
-    pub(super) headers: &'a [String],
+    /// Those that are declared, where that is known.
+    pub(super) headers: Option<&'a [String]>,
     pub(super) conditions: &'a Conditions,
     /// None where no document says how proofs become parties: then nobody is ever known, and that is said nowhere else.
     pub(super) identity: Option<&'a Identity>,
@@ -65,7 +66,10 @@ impl Compiler<'_> {
         anyone: Option<&Place>,
         problems: &mut Problems,
     ) -> Option<(ActionName, Grant)> {
-        let action = known_action(self.catalog, name, self.read, problems)?;
+        let Some(action) = known_action(self.catalog, name, self.read, problems) else {
+            typed.when.iter().for_each(|when| syntax(when, problems));
+            return None;
+        };
         if let Some(who) = anyone.filter(|_| action.tier > Tier::Open) {
             let problem = Problem::at(
                 &name.place,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::condition::condition;
+use super::condition::{condition, syntax};
 use super::ground::{self, refuse_empty};
 use super::{Documents, contract};
 use crate::bundle::documents::guardrail::{Guardrail as Typed, On, Override as TypedOverride, Then as TypedThen};
@@ -14,7 +14,7 @@ use crate::yaml::{Place, Problem, Problems};
 
 pub(super) struct Compiler<'a> {
     pub(super) catalog: &'a Catalog,
-    pub(super) headers: &'a [String],
+    pub(super) headers: Option<&'a [String]>,
     pub(super) conditions: &'a Conditions,
     pub(super) read: Documents,
 }
@@ -40,6 +40,11 @@ impl Compiler<'_> {
             problems.push(problem.help("loosen `on`, or declare the action"));
         }
         let when = on.when.and_then(|when| {
+            if about.is_empty() {
+                // What their inputs are is not known.
+                syntax(&when, problems);
+                return None;
+            }
             let actions: Vec<_> = about.iter().map(|(_, action)| *action).collect();
             let inputs = shared_inputs(&actions);
             let has_subject = actions.iter().all(|action| action.subject.is_some());

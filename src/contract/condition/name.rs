@@ -53,8 +53,8 @@ pub enum Name {
 pub struct Scope<'a> {
     /// The inputs that the action declares.
     pub inputs: &'a [Input],
-    /// The headers that were declared, in lower case.
-    pub headers: &'a [String],
+    /// The headers that were declared, in lower case; `None` where that is not known, and any may be.
+    pub headers: Option<&'a [String]>,
     /// Whether the action says whom it is about.
     pub has_subject: bool,
 }
@@ -177,10 +177,10 @@ impl Scope<'_> {
 
     /// What `request.headers['x-region']` is; otherwise a message and a hint.
     pub(super) fn header(&self, name: &str) -> Result<(Name, Type), (String, String)> {
-        if self.headers.iter().any(|one| one == name) {
+        let Some(headers) = self.headers.filter(|headers| headers.iter().all(|one| one != name)) else {
             return Ok((Name::Header(name.to_owned()), Type::Text));
-        }
-        let known = nearest(name, self.headers.iter().map(String::as_str));
+        };
+        let known = nearest(name, headers.iter().map(String::as_str));
         let help = known.map_or_else(|| "only headers that are declared may be mentioned".to_owned(), did_you_mean);
         Err((format!("no header `{name}` is declared"), help))
     }

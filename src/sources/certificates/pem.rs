@@ -10,7 +10,7 @@ use rustls::{RootCertStore, ServerConfig};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::allowed::AllowList;
-use super::{Config, Error, Seen};
+use super::{Config, Error, Protocol, Seen};
 
 /// What came out of it.
 pub(super) struct Loaded {
@@ -19,10 +19,7 @@ pub(super) struct Loaded {
     pub(super) expiries: Vec<(&'static str, i64)>,
 }
 
-/// The one protocol of the ports (RFC 9113, section 3.2).
-const ALPN: &[u8] = b"h2";
-
-pub(super) fn load(config: &Config, seen: &Seen) -> Result<Loaded, Error> {
+pub(super) fn load(config: &Config, protocol: Protocol, seen: &Seen) -> Result<Loaded, Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let chain = certificates(&seen.chain, &config.chain())?;
     let key = PrivateKeyDer::from_pem_slice(&seen.key)
@@ -45,8 +42,18 @@ pub(super) fn load(config: &Config, seen: &Seen) -> Result<Loaded, Error> {
         _ => builder.with_no_client_auth(),
     };
     let mut server = builder.with_single_cert(chain, key).map_err(Error::Unusable)?;
-    server.alpn_protocols = vec![ALPN.to_vec()];
+    server.alpn_protocols = vec![protocol.alpn().to_vec()];
     Ok(Loaded { server, expiries })
+}
+
+impl Protocol {
+    /// As a handshake names it.
+    const fn alpn(self) -> &'static [u8] {
+        match self {
+            Self::Http2 => b"h2",
+            Self::Http1 => b"http/1.1",
+        }
+    }
 }
 
 pub(super) fn certificates(bytes: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {

@@ -60,7 +60,7 @@ fn look(watcher: &mut Watcher) {
 fn an_exchanged_pair_is_in_force_and_half_of_it_is_not() {
     let ca = Ca::new();
     let files = Files::with(&ca.issue(2030), &ca);
-    let (in_force, mut watcher) = watch(files.config()).unwrap();
+    let (in_force, mut watcher) = watch(files.config(), Protocol::Http2).unwrap();
     let first = in_force.load_full();
     look(&mut watcher);
     assert!(Arc::ptr_eq(&first, &in_force.load()), "nothing changed");
@@ -88,7 +88,7 @@ fn what_cannot_be_used_changes_nothing() {
         ("ca.crt", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
     ] {
         let files = Files::with(&pair, &ca);
-        let (in_force, mut watcher) = watch(files.config()).unwrap();
+        let (in_force, mut watcher) = watch(files.config(), Protocol::Http2).unwrap();
         let first = in_force.load_full();
         files.put(name, text);
         look(&mut watcher);
@@ -97,7 +97,7 @@ fn what_cannot_be_used_changes_nothing() {
         fs::remove_file(files.0.path().join(name)).unwrap();
         look(&mut watcher);
         assert!(Arc::ptr_eq(&first, &in_force.load()), "{name} is gone");
-        assert!(watch(files.config()).is_err(), "{name}");
+        assert!(watch(files.config(), Protocol::Http2).is_err(), "{name}");
     }
 }
 
@@ -106,7 +106,7 @@ fn what_is_wrong_is_said_with_its_file() {
     let ca = Ca::new();
     let files = Files::with(&ca.issue(2030), &ca);
     let path = files.0.path().display().to_string();
-    let said = |files: &Files| watch(files.config()).err().unwrap().to_string();
+    let said = |files: &Files| watch(files.config(), Protocol::Http2).err().unwrap().to_string();
     files.put("tls.key", "");
     assert_eq!(said(&files), format!("`{path}/tls.key` holds no private key in PEM"));
     files.put("tls.key", &ca.issue(2030).1);
@@ -119,7 +119,7 @@ fn what_is_wrong_is_said_with_its_file() {
 fn the_end_of_each_certificate_is_a_metric() {
     let ca = Ca::new();
     let files = Files::with(&ca.issue(2031), &ca);
-    let (_, watcher) = watch(files.config()).unwrap();
+    let (_, watcher) = watch(files.config(), Protocol::Http2).unwrap();
     let mut registry = prometheus_client::registry::Registry::default();
     watcher.metrics().register(&mut registry);
     let mut text = String::new();

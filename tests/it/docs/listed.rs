@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
+use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tempfile::TempDir;
 use tollgate::config::Config;
 use tollgate::demo::pki::Authority;
+use tollgate::http::webhook;
 use tollgate::sources::certificates;
+use tollgate::telemetry::METRIC_PREFIX;
 use tollgate::transport::Listen;
 
 use super::page::{Page, root};
@@ -116,18 +119,15 @@ async fn every_metric_is_on_the_page_of_operation() {
     let _ = gate.check(&Ask { path: "/v1/nowhere".into(), ..Ask::order() }).await;
     let text = gate.metrics().await;
     gate.end().await;
-    let real = exposed(&text);
+    let mut real = exposed(&text);
     let page = Page::read("docs/operate.md");
-    let rows = page.rows("## Metrics");
-    let listed: BTreeMap<_, _> = rows
-        .iter()
-        .skip(1)
-        .map(|row| {
-            let labels: BTreeSet<_> = row[2].split('`').skip(1).step_by(2).map(str::to_owned).collect();
-            (code(row[0]).to_owned(), (row[1].to_owned(), labels))
-        })
-        .collect();
-    assert_eq!(listed, real, "the table of metrics, and what is exposed");
+    assert_eq!(metrics(&page, "## Metrics"), real, "the table of metrics, and what is exposed");
+    let (mut registry, mut text) = (Registry::with_prefix(METRIC_PREFIX), String::new());
+    webhook::Metrics::default().register(&mut registry);
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    let of_webhook = exposed(&text);
+    assert_eq!(metrics(&page, "### Metrics of the webhook"), of_webhook);
+    real.extend(of_webhook);
     let named = page.text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let series =
         |name: &str| ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).map(str::to_owned);
@@ -136,6 +136,16 @@ async fn every_metric_is_on_the_page_of_operation() {
         .filter(|word| series(word).is_none_or(|name| !real.contains_key(&name)))
         .collect();
     assert!(unreal.is_empty(), "named on the page, and not there: {unreal:?}");
+}
+
+/// The same of a table.
+fn metrics(page: &Page, heading: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
+    let rows = page.rows(heading);
+    let read = |row: &Vec<&str>| {
+        let labels: BTreeSet<_> = row[2].split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        (code(row[0]).to_owned(), (row[1].to_owned(), labels))
+    };
+    rows.iter().skip(1).map(read).collect()
 }
 
 /// Type and labels by the name that is queried.

@@ -74,5 +74,5 @@ pub fn compile(text: &str) -> Result<Condition, Vec<Fault>> {
         input("note", InputKind::Text),
     ];
     let headers = ["x-region".to_owned()];
-    Condition::compile(text, &Scope { inputs: &inputs, headers: &headers, has_subject: true })
+    Condition::compile(text, &Scope { inputs: &inputs, headers: Some(&headers), has_subject: true })
 }

@@ -1,0 +1,83 @@
+//! The life of `tollgate webhook`: as `serve` lives and ends, without policies, ledger or threads that answer.
+
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
+
+use super::health::report;
+use super::start::{bind_tcp, certificates, registry, serve, serve_health};
+use super::workers::End;
+use super::{LIVENESS, Running, Threads};
+use crate::config::Drain;
+use crate::http::{self, webhook};
+use crate::sources::certificates::{self as files, Protocol};
+use crate::telemetry::{Logs, Traces};
+use crate::transport::Listen;
+
+/// What the operator said.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the API server asks.
+    pub listen: SocketAddr,
+    /// The certificate that it trusts; it asks over TLS only.
+    pub tls: files::Config,
+    /// Where health is answered, in plain gRPC, for the kubelet.
+    pub health: SocketAddr,
+    /// Where metrics are served.
+    pub metrics: SocketAddr,
+    /// How the process ends.
+    pub drain: Drain,
+}
+
+/// It depends on nothing, so it is ready when it listens. Alive it stays to its end.
+const NAMES: &[&str] = &["", "readiness"];
+
+/// Starts the webhook. What cannot be opened or bound is an error, and then nothing runs on.
+pub async fn start_webhook(config: Config, logs: &Logs) -> Result<Running> {
+    let port = bind_tcp(config.listen, "the webhook").await?;
+    let health_port = bind_tcp(config.health, "health").await?;
+    let metrics_port = bind_tcp(config.metrics, "metrics").await?;
+    let (mut registry, mut threads) = (registry(), Threads::default());
+    logs.register(&mut registry);
+    let reviews = webhook::Metrics::default();
+    reviews.register(&mut registry);
+    let tls = certificates(config.tls, Protocol::Http1, &mut threads, &mut registry)?;
+
+    let [listen, health, metrics] = [port.local_addr()?, health_port.local_addr()?, metrics_port.local_addr()?];
+    for (port, address) in [("webhook", listen), ("health", health), ("metrics", metrics)] {
+        tracing::info!(port, %address, "listening");
+    }
+    let reporter = HealthReporter::new();
+    let service = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
+    report(&reporter, NAMES, ServingStatus::Serving).await;
+    report(&reporter, &[LIVENESS], ServingStatus::Serving).await;
+    let end = End { stop: CancellationToken::new(), cut_off: CancellationToken::new() };
+    let mut tasks = JoinSet::new();
+    serve(webhook::Secured::new(port, tls), webhook::router(reviews), &end, &mut tasks);
+    serve_health(health_port, service, &end, &mut tasks);
+    serve(metrics_port, http::router(registry), &end, &mut tasks);
+    tracing::info!("ready");
+    // No thread answers: this ends at once.
+    let (_, answering) = mpsc::channel(1);
+    Ok(Running {
+        listen: vec![Listen::Tcp(listen)],
+        health,
+        metrics,
+        admin: None,
+        tasks,
+        answering,
+        draining: end.stop.child_token(),
+        end,
+        reporter,
+        names: NAMES,
+        drain: config.drain,
+        traces: Traces::default(),
+        threads,
+    })
+}

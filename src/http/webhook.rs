@@ -1,0 +1,135 @@
+//! The admission webhook: tells the API server of Kubernetes whether a ConfigMap with policies may be stored.
+//!
+//! `POST /validate` takes an `AdmissionReview` (admission.k8s.io/v1) and answers with one. It changes nothing, remembers nothing
+//! and asks nobody. What cannot be judged is an HTTP error and never an allow: what the API server makes of an error is its
+//! operator's choice (`failurePolicy`), and pods check what they read in any case. What it holds at once is bounded.
+
+mod config_map;
+mod metrics;
+mod review;
+mod secured;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use futures_util::StreamExt as _;
+use http_body::Body as _;
+pub use metrics::Metrics;
+use review::{Answered, Malformed};
+pub use secured::Secured;
+use tokio::sync::Semaphore;
+
+/// Why a review has no answer.
+#[derive(Debug, thiserror::Error)]
+enum Unanswered {
+    #[error("a review comes as `application/json`")]
+    NoJson,
+    #[error("a review has at most {MAX_BODY} bytes")]
+    TooLarge,
+    #[error("the review did not come within {READ_WITHIN:?}")]
+    TooSlow,
+    #[error("the review was cut off")]
+    CutOff,
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    #[error("the review could not be judged: this is a fault of ours, please report it")]
+    Failed,
+}
+
+/// A ConfigMap has 1 MiB, a review the old one and the new one. The API server escapes line ends, quotes and `<>&`, and adds
+/// what `kubectl` keeps in an annotation (256 KiB) and who set which field.
+const MAX_BODY: usize = 8 * 1024 * 1024;
+/// Judging takes a core; more reviews at once would only hold memory.
+const AT_ONCE: usize = 4;
+/// The API server sends in one go, and waits for ten seconds if nothing else is said.
+const READ_WITHIN: Duration = Duration::from_secs(10);
+
+struct Webhook {
+    places: Arc<Semaphore>,
+    metrics: Metrics,
+}
+
+/// Serves `/validate`.
+pub fn router(metrics: Metrics) -> Router {
+    let webhook = Webhook { places: Arc::new(Semaphore::new(AT_ONCE)), metrics };
+    Router::new().route("/validate", post(validate)).with_state(Arc::new(webhook))
+}
+
+async fn validate(State(webhook): State<Arc<Webhook>>, request: Request) -> Response {
+    match webhook.review(request).await {
+        Ok(answered) => {
+            webhook.metrics.count(answered.verdict.as_str());
+            answered.log();
+            ([(CONTENT_TYPE, "application/json")], answered.body.to_string()).into_response()
+        }
+        Err(unanswered) => {
+            webhook.metrics.count(metrics::ERROR);
+            tracing::warn!(error = %unanswered, "a review was not answered");
+            (unanswered.status(), format!("{unanswered}\n")).into_response()
+        }
+    }
+}
+
+impl Webhook {
+    async fn review(&self, request: Request) -> Result<Answered, Unanswered> {
+        if !is_json(&request) {
+            return Err(Unanswered::NoJson);
+        }
+        // As much as it says that it has.
+        if request.body().size_hint().lower() > MAX_BODY as u64 {
+            return Err(Unanswered::TooLarge);
+        }
+        // It is never closed.
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Unanswered::Failed)?;
+        let body = tokio::time::timeout(READ_WITHIN, read(request.into_body())).await;
+        let body = body.map_err(|_| Unanswered::TooSlow)??;
+        // Others are answered meanwhile; what panics is an error. Who does not wait for the answer leaves no place to another one.
+        let judge = move || {
+            let _place = place;
+            review::answer(&body)
+        };
+        let answered = tokio::task::spawn_blocking(judge).await;
+        Ok(answered.map_err(|_| Unanswered::Failed)??)
+    }
+}
+
+fn is_json(request: &Request) -> bool {
+    let given = request.headers().get(CONTENT_TYPE).and_then(|given| given.as_bytes().split(|b| *b == b';').next());
+    given.is_some_and(|media_type| media_type.trim_ascii().eq_ignore_ascii_case(b"application/json"))
+}
+
+/// The whole body, which may have come without its length.
+async fn read(body: Body) -> Result<Vec<u8>, Unanswered> {
+    let mut parts = body.into_data_stream();
+    let mut whole = Vec::new();
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(|_| Unanswered::CutOff)?;
+        if whole.len() + part.len() > MAX_BODY {
+            return Err(Unanswered::TooLarge);
+        }
+        whole.extend_from_slice(&part);
+    }
+    Ok(whole)
+}
+
+impl Unanswered {
+    const fn status(&self) -> StatusCode {
+        match self {
+            Self::NoJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::CutOff | Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
