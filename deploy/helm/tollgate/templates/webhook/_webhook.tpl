@@ -20,14 +20,6 @@ app.kubernetes.io/component: webhook
 app.kubernetes.io/component: webhook
 {{- end }}
 
-{{/* The image is that of the gate. */}}
-{{- define "tollgate.webhook.image" -}}
-{{- $image := .Values.image | default dict -}}
-{{- $name := printf "%s:%s" ($image.repository | default "ghcr.io/tollgate-dev/tollgate") ($image.tag | default .Chart.AppVersion) -}}
-{{- with $image.digest }}{{ $name = printf "%s@%s" $name . }}{{ end -}}
-{{- $name -}}
-{{- end }}
-
 {{- define "tollgate.webhook.tlsSecret" -}}
 {{- if eq .Values.webhook.tls.mode "certManager" -}}
 {{- printf "%s-tls" (include "tollgate.webhook.name" .) -}}
