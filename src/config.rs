@@ -94,6 +94,8 @@ pub struct Drain {
 const MIN_CHECK_TIME: Duration = Duration::from_millis(1);
 /// Envoy's headers alone may have as much.
 const MIN_CHECK_BYTES: usize = 64 * 1024;
+/// A file of the ledger is an eighth of it, and a batch, which is never split, about a megabyte.
+const MIN_LEDGER_BYTES: usize = 64 * 1024 * 1024;
 /// Connections that are younger than it takes to open them would serve nobody.
 const MIN_CONNECTION_AGE: Duration = Duration::from_secs(1);
 /// A machine that stands still for a moment is no reason to start again.
@@ -145,7 +147,7 @@ impl Config {
             metrics: typed.metrics,
             admin: typed.admin.0,
             policies: sources::Config { folder: typed.policies, poll: typed.policies_poll },
-            ledger: ledger::Config::new(typed.ledger),
+            ledger: ledger::Config::new(typed.ledger).bounded(typed.ledger_max_bytes.map(|most| most.0 as u64)),
             decisions: typed.decisions.0.map(|to| match to == Path::new("stdout") {
                 true => Decisions::Stdout,
                 false => Decisions::File(to),
@@ -196,6 +198,11 @@ fn check(typed: &Typed, refuse: &mut impl FnMut(&str, &str)) {
         typed.max_pending_bytes.0 < typed.max_check_bytes.0,
         "maxPendingBytes",
         "is at least as much as one check may have (`maxCheckBytes`)",
+    );
+    refuse_if(
+        typed.ledger_max_bytes.is_some_and(|most| most.0 < MIN_LEDGER_BYTES),
+        "ledgerMaxBytes",
+        "is at least 64MiB: what is removed at once is an eighth of it",
     );
     refuse_if(typed.max_pending_checks == 0, "maxPendingChecks", "is at least 1");
     refuse_if(typed.max_connections == 0, "maxConnections", "is at least 1");

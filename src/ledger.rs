@@ -5,8 +5,8 @@
 //!
 //! What always holds: a record that was appended with [`Durability::BeforeAnswer`] and acknowledged is on disk and stays
 //! readable, whatever is killed or fails after that. A record that was refused is not there (unless the process ends
-//! before the disk lets it be cut off). Memory is bounded by the queue, disk by nothing: old segments are the operator's
-//! to remove, oldest first.
+//! before the disk lets it be cut off). Memory is bounded by the queue, disk by [`Config::most_bytes`] where it is set; else old segments are
+//! the operator's to remove, oldest first.
 //!
 //! It is not tamper-evident: a checksum finds accidents. It is for Unix, and a folder belongs to one process.
 
@@ -16,6 +16,7 @@ mod metrics;
 mod queue;
 mod reader;
 mod recovery;
+mod room;
 mod scan;
 mod segment;
 mod tail;
@@ -47,15 +48,29 @@ pub struct Config {
     pub dir: PathBuf,
     /// A new file is begun before one would outgrow this. (A batch, about 1 MiB, is never split.)
     pub segment_bytes: u64,
+    /// Before the files together would outgrow this, the oldest are removed. None: nothing is ever removed.
+    pub most_bytes: Option<u64>,
     /// How many records may wait to be written. Each takes up to [`MAX_RECORD_BYTES`] of memory.
     pub queue: usize,
 }
+
+/// Of a bounded ledger, a file is this part: what is removed at once.
+const FILES_WITHIN_BOUND: u64 = 8;
 
 impl Config {
     /// The defaults: files of 64 MiB, which are scanned in a fraction of a second at start, and a queue of 8192 records,
     /// which is what comes in while a slow sync of some 100 ms lasts.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), segment_bytes: 64 * 1024 * 1024, queue: 8192 }
+        Self { dir: dir.into(), segment_bytes: 64 * 1024 * 1024, most_bytes: None, queue: 8192 }
+    }
+
+    /// Bounds what the files take together.
+    pub fn bounded(mut self, most_bytes: Option<u64>) -> Self {
+        if let Some(most) = most_bytes {
+            self.segment_bytes = self.segment_bytes.min(most / FILES_WITHIN_BOUND);
+        }
+        self.most_bytes = most_bytes;
+        self
     }
 }
 
@@ -145,7 +160,7 @@ pub fn open(config: &Config) -> Result<(Ledger, Writer), Error> {
     let metrics = Metrics::new();
     // A queue of nothing would refuse everything, and tokio panics where it cannot count.
     let (sender, receiver) = mpsc::channel(config.queue.clamp(1, Semaphore::MAX_PERMITS));
-    let tail = Tail::new(config.dir.clone(), config.segment_bytes, next_sequence, metrics.clone());
+    let tail = Tail::new(config, next_sequence, metrics.clone());
     let hurry = Hurry::default();
     let queue = Queue::new(receiver, hurry.clone());
     let writer = Writer { queue, tail, metrics: metrics.clone(), recovery, _lock: lock };

@@ -69,6 +69,8 @@ settings! {
     admin: Off<SocketAddr> = "127.0.0.1:9901", "IP:PORT";
     /// Folder in which decisions are recorded; it belongs to this process alone
     ledger: PathBuf = "/var/lib/tollgate/ledger", "FOLDER";
+    /// Most that the ledger may take on disk: its oldest files are removed for new records. Left out, nothing is removed
+    ledger_max_bytes: Option<Bytes>, "BYTES";
     /// File with at least 32 random bytes, the same on all replicas: people stand in records under pseudonyms made with it
     pseudonym_key: Option<PathBuf>, "FILE";
     /// Where each decision is told as a line of JSON: `stdout`, a file that is appended to, or `off`

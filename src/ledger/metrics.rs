@@ -27,6 +27,8 @@ pub struct Metrics {
     lost: Family<ByReason, Counter>,
     /// Bytes written, frames and headers included.
     pub(super) bytes: Counter,
+    /// Segments removed to make room.
+    pub(super) removed: Counter,
     syncs: Counter,
     sync_duration: Histogram,
     /// 1 while the disk refuses.
@@ -39,6 +41,7 @@ impl Metrics {
             records: Family::default(),
             lost: Family::default(),
             bytes: Counter::default(),
+            removed: Counter::default(),
             syncs: Counter::default(),
             // 50 µs to 1.6 s: from a disk with a safe write cache to one that makes callers miss their deadlines.
             sync_duration: Histogram::new(exponential_buckets(50e-6, 2.0, 16)),
@@ -59,6 +62,7 @@ impl Metrics {
         registry.register("records", "Records written, by what their callers waited for", self.records.clone());
         registry.register("lost_records", "Records that are not in the ledger, by reason", self.lost.clone());
         registry.register_with_unit("written", "Bytes written", Unit::Bytes, self.bytes.clone());
+        registry.register("removed_files", "Files removed to make room for new records", self.removed.clone());
         registry.register("syncs", "Syncs, each for all records written before it", self.syncs.clone());
         let duration = self.sync_duration.clone();
         registry.register_with_unit("sync_duration", "How long a sync took", Unit::Seconds, duration);
@@ -73,6 +77,11 @@ impl Metrics {
     /// How many records are not in the ledger for this reason.
     pub fn lost(&self, durability: Durability, reason: NotWritten) -> u64 {
         self.lost.get_or_create(&by_reason(durability, reason)).get()
+    }
+
+    /// How many segments were removed to make room.
+    pub fn removed(&self) -> u64 {
+        self.removed.get()
     }
 
     /// How many syncs there were, failed ones included.

@@ -7,12 +7,11 @@
 //! that comes, and once in a while when none comes: the ledger recovers by itself when the disk does.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::Metrics;
 use super::batch::Batch;
 use super::segment::Segment;
+use super::{Config, Metrics, room};
 
 /// How long a record that nobody waits for may lie unsynced: what a power failure may take of them.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -23,8 +22,7 @@ const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// Where the next batch goes.
 #[derive(Debug)]
 pub struct Tail {
-    dir: PathBuf,
-    segment_bytes: u64,
+    config: Config,
     next_sequence: u64,
     /// While `failed_at` is set, a segment that must be ended before anything else is written.
     pub(super) current: Option<Segment>,
@@ -34,8 +32,8 @@ pub struct Tail {
 
 impl Tail {
     /// Begins behind all segments that there are; the file is created when there is something to write.
-    pub const fn new(dir: PathBuf, segment_bytes: u64, next_sequence: u64, metrics: Metrics) -> Self {
-        Self { dir, segment_bytes, next_sequence, current: None, failed_at: None, metrics }
+    pub fn new(config: &Config, next_sequence: u64, metrics: Metrics) -> Self {
+        Self { config: config.clone(), next_sequence, current: None, failed_at: None, metrics }
     }
 
     /// Writes a batch, and syncs if one of its callers waits for that. After an error none of its records is there.
@@ -46,7 +44,7 @@ impl Tail {
 
     fn try_append(&mut self, batch: &Batch) -> io::Result<()> {
         let frames = batch.frames();
-        if self.current.as_ref().is_some_and(|segment| segment.would_outgrow(self.segment_bytes, frames.len())) {
+        if self.current.as_ref().is_some_and(|segment| segment.would_outgrow(self.config.segment_bytes, frames.len())) {
             self.end_current()?;
         }
         let segment = self.writable()?;
@@ -92,9 +90,13 @@ impl Tail {
         match self.current {
             Some(ref mut segment) => Ok(segment),
             None => {
-                let segment = Segment::create(&self.dir, self.next_sequence, self.metrics.clone())?;
+                let Config { dir, segment_bytes, most_bytes, .. } = &self.config;
+                if let Some(most) = most_bytes {
+                    room::make(dir, *most, *segment_bytes, &self.metrics)?;
+                }
+                let segment = Segment::create(dir, self.next_sequence, self.metrics.clone())?;
                 let segment = self.current.insert(segment);
-                segment.begin(&self.dir)?;
+                segment.begin(dir)?;
                 Ok(segment)
             }
         }
@@ -116,7 +118,7 @@ impl Tail {
             Ok(()) => {}
             Err(error) => {
                 if self.failed_at.replace(Instant::now()).is_none() {
-                    tracing::error!(dir = %self.dir.display(), %error, "the ledger cannot be written");
+                    tracing::error!(dir = %self.config.dir.display(), %error, "the ledger cannot be written");
                 }
                 // Where that fails too, nothing is written until it succeeds.
                 _ = self.end_current();

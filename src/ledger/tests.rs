@@ -130,6 +130,40 @@ fn goes_on_in_a_new_segment_after_a_restart_and_before_one_outgrows_its_limit() 
 }
 
 #[test]
+fn the_oldest_records_go_where_there_is_a_bound_and_the_newest_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let size = || {
+        let sizes = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
+        sizes.sum::<u64>()
+    };
+    let config = |most| Config { segment_bytes: 1000, most_bytes: most, ..Config::new(dir.path()) };
+    let records: Vec<_> = (0..40_u8).map(|number| Bytes::from(vec![number; 300])).collect();
+    let running = Running::start(&config(None));
+    records[..20].iter().for_each(|record| running.append(record.clone()).unwrap());
+    running.stop();
+    assert_eq!(read_all(dir.path()), records[..20], "without one nothing is removed");
+
+    fs::write(dir.path().join("notes"), "ours").unwrap();
+    let running = Running::start(&config(Some(4000)));
+    for record in &records[20..] {
+        running.append(record.clone()).unwrap();
+        assert!(size() <= 4000 + 4, "{}", size());
+    }
+    let left = read_all(dir.path());
+    assert!((9..=12).contains(&left.len()), "{}", left.len());
+    assert_eq!(left, records[40 - left.len()..]);
+    assert!(running.ledger.metrics().removed() >= 9, "{}", running.ledger.metrics().removed());
+    running.stop();
+
+    // Less than a single file: the newest stays, and so the numbers go on.
+    let running = Running::start(&config(Some(1)));
+    running.append(records[0].clone()).unwrap();
+    running.stop();
+    assert_eq!(read_all(dir.path()).last(), Some(&records[0]));
+    assert!(dir.path().join("notes").exists());
+}
+
+#[test]
 fn leaves_no_file_where_nothing_was_written() {
     let dir = ledger_of(&[]);
     assert_eq!(segment::sequences(dir.path()).unwrap(), None);
@@ -387,6 +421,7 @@ fn its_metrics_are_there_from_the_start() {
         "tollgate_ledger_failing gauge",
         "tollgate_ledger_lost_records counter",
         "tollgate_ledger_records counter",
+        "tollgate_ledger_removed_files counter",
         "tollgate_ledger_sync_duration_seconds histogram",
         "tollgate_ledger_syncs counter",
         "tollgate_ledger_written_bytes counter",

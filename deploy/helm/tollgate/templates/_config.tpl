@@ -11,6 +11,14 @@
 {{- end -}}
 {{- end }}
 
+{{/* Three quarters of the emptyDir: above its limit Kubernetes evicts the pod, and in the form sidecar the app with it. */}}
+{{- define "tollgate.ledgerBound" -}}
+{{- $limit := .Values.ledger.emptyDirSizeLimit -}}
+{{- $mebibytes := regexFind "^[0-9]+" $limit | int -}}
+{{- if hasSuffix "Gi" $limit }}{{ $mebibytes = mul $mebibytes 1024 }}{{ end -}}
+{{- printf "%dMiB" (div (mul $mebibytes 3) 4) -}}
+{{- end }}
+
 {{- define "tollgate.bootstrap" -}}
 {{- $at := .Values.bindAddress -}}
 # Made by the Helm chart from `config` and what else it was given.
@@ -23,6 +31,9 @@ listen: [{{ printf "%s:%d" $at (int .Values.ports.check) | quote }}]
 health: {{ printf "%s:%d" $at (int .Values.ports.health) | quote }}
 metrics: {{ printf "%s:%d" $at (int .Values.ports.metrics) | quote }}
 ledger: /var/lib/tollgate/ledger
+{{- if and (ne .Values.kind "statefulset") (not .Values.config.ledgerMaxBytes) }}
+ledgerMaxBytes: {{ include "tollgate.ledgerBound" . }}
+{{- end }}
 {{- if .Values.pseudonymKey.existingSecret.name }}
 pseudonymKey: /etc/tollgate/keys/pseudonyms
 {{- end }}
