@@ -1,6 +1,7 @@
 //! Where the bundle comes from: a folder of policies that is edited while we run.
 //!
-//! The folder is read again and again; what counts is its content, never an event or a time stamp. The kubelet swaps a
+//! The folder is looked at again and again; what counts is its content, never an event or a time stamp, and it is read unless
+//! nothing can have changed. The kubelet swaps a
 //! whole volume by renaming one link, editors write in place, scripts rename: all of them show as other content, and only
 //! content that stands still is compiled. A bundle is swapped whole; what is not good changes nothing but a metric and, once
 //! for each bad content, the log.
@@ -8,6 +9,7 @@
 pub mod certificates;
 mod folder;
 mod metrics;
+mod outside;
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -18,6 +20,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 pub use folder::{ReadError, digest, read};
 pub use metrics::Metrics;
+use outside::Outside;
 use tokio::sync::watch;
 
 use crate::bundle::{self, Bundle, Loaded};
@@ -69,6 +72,10 @@ pub struct Watcher {
     clock: Arc<dyn Clock>,
     /// What was seen last, good or bad.
     last_seen: Option<String>,
+    /// How its files looked from outside before that was read.
+    last_outside: Option<Outside>,
+    /// Looks since then at which it was not read.
+    unread: u32,
     /// Bundles that a call may still hold. Who lets go of a bundle last frees it, and a call shall not.
     replaced: Vec<Arc<Bundle>>,
 }
@@ -77,6 +84,8 @@ pub struct Watcher {
 pub const QUIET: Duration = Duration::from_millis(100);
 /// A folder that is written to without a pause is a problem after so many looks: half of an edit is never compiled.
 const MAX_LOOKS: usize = 20;
+/// The folder is read at least at each such look, however its files look from outside: there are file systems that lie.
+const MAX_UNREAD: u32 = 30;
 /// How many problems one log line holds.
 const MAX_LOGGED: usize = 20;
 
@@ -86,7 +95,21 @@ pub fn watch(config: Config, clock: Arc<dyn Clock>) -> (Bundles, Watcher) {
     let (sender, ready) = watch::channel(false);
     let (status, metrics) = (Arc::default(), Metrics::default());
     let bundles = Bundles { current: Arc::clone(&current), ready, status: Arc::clone(&status) };
-    (bundles, Watcher { config, current, ready: sender, status, metrics, clock, last_seen: None, replaced: Vec::new() })
+    (
+        bundles,
+        Watcher {
+            config,
+            current,
+            ready: sender,
+            status,
+            metrics,
+            clock,
+            last_seen: None,
+            last_outside: None,
+            unread: 0,
+            replaced: Vec::new(),
+        },
+    )
 }
 
 impl Bundles {
@@ -133,8 +156,15 @@ impl Watcher {
     /// Looks once. `pause` waits for [`QUIET`] and says whether to go on.
     fn look(&mut self, mut pause: impl FnMut() -> bool) {
         self.replaced.retain(|bundle| Arc::strong_count(bundle) > 1);
+        let outside = outside::look(&self.config.folder, self.clock.now());
+        if outside.is_some() && outside == self.last_outside && self.unread < MAX_UNREAD {
+            self.unread += 1;
+            return;
+        }
+        self.unread = 0;
         let mut digest = sight(&self.config);
         if self.last_seen.as_ref() == Some(&digest) {
+            self.last_outside = outside;
             return;
         }
         let mut steady = None;

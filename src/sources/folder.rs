@@ -69,7 +69,10 @@ pub fn digest(path: &Path) -> Result<String, ReadError> {
 }
 
 /// What becomes of each file, in the order of their names.
-fn each_file<T>(path: &Path, mut take: impl FnMut(&Path, &Path) -> Result<T, ReadError>) -> Result<Vec<T>, ReadError> {
+pub(super) fn each_file<T>(
+    path: &Path,
+    mut take: impl FnMut(&Path, &Path) -> Result<T, ReadError>,
+) -> Result<Vec<T>, ReadError> {
     if path.is_file() {
         return Ok(vec![take(path, path)?]);
     }

@@ -13,7 +13,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use tempfile::TempDir;
-use volume::{Payload, Volume};
+use volume::{Payload, Volume, Written};
 
 use super::*;
 use crate::clock::System;
@@ -138,6 +138,58 @@ fn keeps_the_old_bundle_when_the_new_one_is_invalid_empty_or_gone() {
     fs::write(&file, GOOD).unwrap();
     look(&mut watcher);
     assert!(watcher.metrics().is_last_reload_successful());
+}
+
+/// A clock that is ahead: what was just written has been at rest for it.
+struct Ahead;
+
+impl Clock for Ahead {
+    fn now(&self) -> jiff::Timestamp {
+        System.now() + jiff::SignedDuration::from_secs(60)
+    }
+}
+
+#[test]
+fn what_is_at_rest_is_read_seldom_and_what_changes_is_read_at_once() {
+    let folder = TempDir::new().unwrap();
+    let mut volume = Volume::new(folder.path()).unwrap();
+    volume.write(&payload("a.yaml", GOOD)).unwrap();
+    let config = Config { folder: folder.path().to_owned(), poll: Duration::from_secs(1) };
+    let (bundles, mut watcher) = watch(config, Arc::new(Ahead));
+    let mut look_and_tell = || {
+        look(&mut watcher);
+        (watcher.unread, digest(&bundles).unwrap())
+    };
+    // Compiled, then read again while at rest, and then left alone, but not for ever.
+    let (unread, first) = look_and_tell();
+    assert_eq!((unread, look_and_tell().0), (0, 0));
+    let unread: Vec<_> = (0..MAX_UNREAD + 2).map(|_| look_and_tell().0).collect();
+    assert_eq!(unread, (1..=MAX_UNREAD).chain([0, 1]).collect::<Vec<_>>());
+    // Each of these is seen at the next look: a swap, an edit in place of the same length, a file more, a file less.
+    let file = folder.path().join("b.yaml");
+    let edits: [(&dyn Fn(&mut Volume), bool); 4] = [
+        (&|volume| assert_eq!(volume.write(&payload("a.yaml", OTHER)).unwrap(), Written::Swapped), true),
+        (&|_| fs::write(folder.path().join("a.yaml"), GOOD).unwrap(), false),
+        (&|_| fs::write(&file, BAD).unwrap(), false),
+        (&|_| fs::remove_file(&file).unwrap(), false),
+    ];
+    for (edit, is_other) in edits {
+        edit(&mut volume);
+        let (unread, digest) = look_and_tell();
+        assert_eq!((unread, digest != first), (0, is_other));
+        assert_eq!((look_and_tell().0, look_and_tell().0), (0, 1));
+    }
+}
+
+#[test]
+fn what_has_just_changed_is_read_at_each_look() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("a.yaml"), GOOD).unwrap();
+    let (_bundles, mut watcher) = watcher(folder.path());
+    for _ in 0..3 {
+        look(&mut watcher);
+        assert_eq!((watcher.unread, &watcher.last_outside), (0, &None));
+    }
 }
 
 #[test]
