@@ -16,6 +16,7 @@
 
 mod about;
 mod dashboard;
+mod doctor;
 mod golden;
 mod helm;
 mod metrics;
