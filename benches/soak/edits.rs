@@ -11,10 +11,10 @@ use anyhow::Context as _;
 
 use crate::ask::Got;
 use crate::cases::{self, Edited};
-use crate::load::Slot;
+use crate::slot::Slot;
 use crate::tally::{Sort, Tally};
 use crate::volume::{self, Payload, Volume};
-use crate::{until, watch};
+use crate::{counters, until};
 
 const FILE: &str = "contracts.yaml";
 const CONTRACT: &str = "name: chat-bot,";
@@ -87,7 +87,7 @@ impl Editor {
         const REFUSED: &str = "tollgate_policy_reloads_total{outcome=\"refused\"}";
         let refused = || async {
             // A page that cannot be had this time is asked for again.
-            let counters = watch::counters(metrics).await.unwrap_or_default();
+            let counters = counters::counters(metrics).await.unwrap_or_default();
             counters.get(REFUSED).copied()
         };
         let before = refused().await;

@@ -3,17 +3,15 @@
 //! Requests are sent when it is their time, whether or not earlier ones were answered. Latency is not what this is about, so
 //! the generator sleeps between them.
 
-mod slot;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-pub(crate) use slot::{Slot, Tokens, Way};
 use tokio::task::JoinSet;
 
 use crate::ask::Got;
 use crate::cases::{BOT, Case, Edited};
+use crate::slot::{Slot, Tokens, Way};
 use crate::stage::Stage;
 use crate::tally::{Sort, Tally};
 

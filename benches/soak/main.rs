@@ -14,6 +14,7 @@ mod certificates;
 #[path = "../shared/claims.rs"]
 mod claims;
 mod collector;
+mod counters;
 mod edits;
 #[path = "../shared/grpc.rs"]
 mod grpc;
@@ -23,6 +24,7 @@ mod report;
 mod rolling;
 #[path = "../shared/run.rs"]
 mod run;
+mod slot;
 mod stage;
 mod tally;
 #[allow(dead_code, reason = "tests look at more of it")]
@@ -40,8 +42,9 @@ use clap::Parser as _;
 use tokio::task::JoinSet;
 
 use args::{Args, Settings};
-use load::{Load, Slot};
+use load::Load;
 use report::Report;
+use slot::Slot;
 use stage::Stage;
 use tally::Tally;
 
@@ -96,7 +99,7 @@ async fn soak(settings: &Settings) -> anyhow::Result<ExitCode> {
     }
     around.shutdown().await;
     let took = began.elapsed();
-    let counters = watch::counters(stage.tollgate.metrics()).await?;
+    let counters = counters::counters(stage.tollgate.metrics()).await?;
     let ended = stage.end(&tally).await?;
     let report = Report::new(&tally, &samples, counters, ended, rolled, (rate, took));
     report.print(out)?;

@@ -9,10 +9,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::args::Settings;
+use crate::counters::{Counters, beginning};
 use crate::rolling::Rolled;
 use crate::stage::Ended;
 use crate::tally::{Sort, Tally};
-use crate::watch::{Counters, Sample, beginning, mebibytes};
+use crate::watch::{Sample, mebibytes};
 
 /// All of it.
 #[derive(Debug, Serialize)]

@@ -22,7 +22,7 @@ use crate::args::Settings;
 use crate::ask::{Ask, Got};
 use crate::cases::{API, DESK, claims};
 use crate::certificates::connector;
-use crate::load::{Slot, Tokens, Way};
+use crate::slot::{Slot, Tokens, Way};
 use crate::stage::front_tls;
 use crate::tally::Tally;
 

@@ -1,12 +1,9 @@
 //! Looks at Tollgate from outside: what it holds (`/proc`), what it counts (`/metrics`), whether it runs. Prints a line each time.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use anyhow::Context as _;
 use serde::Serialize;
-use tollgate::demo::client::{Client, Request};
 
 use crate::args::Settings;
 use crate::stage::Stage;
@@ -20,9 +17,6 @@ pub(crate) struct Sample {
     pub(crate) threads: u64,
     pub(crate) open_files: u64,
 }
-
-/// Counters and gauges by name and labels.
-pub(crate) type Counters = BTreeMap<String, u64>;
 
 /// How many of the newest files of the ledger are kept.
 const SEGMENTS: usize = 3;
@@ -92,25 +86,4 @@ fn remove_old_segments(stage: &Stage) -> anyhow::Result<()> {
     let old = segments.len().saturating_sub(SEGMENTS);
     segments.iter().take(old).try_for_each(std::fs::remove_file)?;
     Ok(())
-}
-
-/// Everything that `/metrics` says.
-pub(crate) async fn counters(metrics: SocketAddr) -> anyhow::Result<Counters> {
-    let text = Client::plain(metrics).send(&Request::get("metrics", "/metrics")).await?.text();
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    // An exemplar stands behind a value, and values that are no whole numbers are none that are looked at.
-    let named = lines.filter_map(|line| {
-        let at = line.find('}').map_or_else(|| line.find(' '), |brace| Some(brace + 1))?;
-        let (name, rest) = line.split_at_checked(at)?;
-        match rest.split_whitespace().next()?.parse() {
-            Ok(value) => Some((name.to_owned(), value)),
-            Err(_) => None,
-        }
-    });
-    Ok(named.collect())
-}
-
-/// Those that begin so.
-pub(crate) fn beginning<'a>(counters: &'a Counters, name: &'a str) -> impl Iterator<Item = (&'a str, u64)> + use<'a> {
-    counters.iter().filter(move |(found, _)| found.starts_with(name)).map(|(found, value)| (found.as_str(), *value))
 }

@@ -35,7 +35,7 @@ pub(super) fn look(folder: &Path, now: Timestamp) -> Option<Outside> {
         fs::metadata(path).map(|metadata| File::new(name, &metadata)).map_err(|source| failed(path, source))
     });
     // Why it cannot be looked at is said by whoever reads it.
-    let files = files.map_or(None, Some)?;
+    let Ok(files) = files else { return None };
     let is_at_rest = |file: &File| {
         let changed = Timestamp::new(file.changed.0, i32::try_from(file.changed.1).unwrap_or_default());
         changed.is_ok_and(|changed| now.duration_since(changed) >= AT_REST)

@@ -140,6 +140,8 @@ fn keeps_the_old_bundle_when_the_new_one_is_invalid_empty_or_gone() {
     assert!(watcher.metrics().is_last_reload_successful());
 }
 
+type Edit<'a> = &'a dyn Fn(&mut Volume);
+
 /// A clock that is ahead: what was just written has been at rest for it.
 struct Ahead;
 
@@ -167,7 +169,7 @@ fn what_is_at_rest_is_read_seldom_and_what_changes_is_read_at_once() {
     assert_eq!(unread, (1..=MAX_UNREAD).chain([0, 1]).collect::<Vec<_>>());
     // Each of these is seen at the next look: a swap, an edit in place of the same length, a file more, a file less.
     let file = folder.path().join("b.yaml");
-    let edits: [(&dyn Fn(&mut Volume), bool); 4] = [
+    let edits: [(Edit<'_>, bool); 4] = [
         (&|volume| assert_eq!(volume.write(&payload("a.yaml", OTHER)).unwrap(), Written::Swapped), true),
         (&|_| fs::write(folder.path().join("a.yaml"), GOOD).unwrap(), false),
         (&|_| fs::write(&file, BAD).unwrap(), false),

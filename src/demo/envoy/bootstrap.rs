@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::message::{set, typed};
+use super::message::{cluster, file, set, socket, typed};
 use super::options::{Listener, Normalisation, Options, PeerCertificate, Tls, Xfcc};
 use super::{filters, replicas};
 
@@ -31,14 +31,6 @@ fn connection_limit() -> Value {
         "typed_config":
             typed("envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig", limit),
     })
-}
-
-pub(super) fn socket(host: &str, port: u16) -> Value {
-    json!({ "socket_address": { "address": host, "port_value": port } })
-}
-
-pub(super) fn file(path: &Path) -> Value {
-    json!({ "filename": path.display().to_string() })
 }
 
 fn listener(listener: &Listener) -> Value {
@@ -131,19 +123,4 @@ fn access_log(path: &Path) -> Value {
 
 fn upstream(options: &Options) -> Value {
     cluster("upstream", &[socket(&options.upstream.ip().to_string(), options.upstream.port())])
-}
-
-pub(super) fn cluster(name: &str, addresses: &[Value]) -> Value {
-    let endpoints: Vec<_> = addresses.iter().map(|address| json!({ "endpoint": { "address": address } })).collect();
-    json!({
-        "name": name,
-        "type": "STATIC",
-        // What waits for a connection fails when it cannot be made in time. A build machine that stands still for a moment
-        // must not fail a test.
-        "connect_timeout": "5s",
-        "load_assignment": {
-            "cluster_name": name,
-            "endpoints": [{ "lb_endpoints": endpoints }],
-        },
-    })
 }

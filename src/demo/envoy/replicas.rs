@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::bootstrap::{self, file, socket};
-use super::message::{set, typed};
+use super::message::{self, file, set, socket, typed};
 use super::options::{Replicas, UpstreamTls};
 use crate::demo::service::Address;
 use crate::ext_authz;
@@ -24,7 +23,7 @@ pub(super) fn cluster(replicas: &Replicas) -> Value {
         "retry_budget": { "budget_percent": { "value": 25 }, "min_retry_concurrency": 100 },
     }]});
     let addresses: Vec<_> = replicas.addresses.iter().map(address).collect();
-    let mut cluster = bootstrap::cluster("tollgate", &addresses);
+    let mut cluster = message::cluster("tollgate", &addresses);
     set(&mut cluster, "circuit_breakers", limits);
     let options = json!({ "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2 });
     set(&mut cluster, "typed_extension_protocol_options", options);
