@@ -60,7 +60,9 @@ fn check(text: &str, expected: bool) {
 fn what_is_written_the_same_is_parsed_once_and_checked_against_each_scope() {
     let conditions = Conditions::default();
     let compile = |text: &str, has_subject| {
-        conditions.compile(text, &Scope { inputs: &[], headers: Some(&[]), has_subject }).map(|condition| condition.text)
+        conditions
+            .compile(text, &Scope { inputs: &[], headers: Some(&[]), has_subject })
+            .map(|condition| condition.text)
     };
     let text = "subject == 'customer-4'";
     assert_eq!(compile(text, true).as_deref(), Ok(text));
