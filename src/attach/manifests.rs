@@ -171,9 +171,20 @@ impl Tollgate {
     }
 }
 
-/// Labels by which pods or routes are found.
-fn pairs(labels: &[Label]) -> BTreeMap<String, String> {
-    labels.iter().cloned().map(Label::into_pair).collect()
+/// Labels by which pods or routes are found. Of two values of one label the last would win, and what has the other one would
+/// go unjudged.
+fn pairs(labels: &[Label]) -> Result<BTreeMap<String, String>, Error> {
+    let mut pairs = BTreeMap::new();
+    for (key, value) in labels.iter().cloned().map(Label::into_pair) {
+        if pairs.insert(key, value.clone()).is_some_and(|earlier| earlier != value) {
+            return Err(Error::Impossible {
+                asked: "two values of one label",
+                why: "nothing has both, and each selector is for what has all of its labels",
+                instead: "name one of them, and attach to the other in another run",
+            });
+        }
+    }
+    Ok(pairs)
 }
 
 /// What labels say, in a word each: their value, or of `tollgate.dev/enforce=true` the key.

@@ -1,6 +1,7 @@
 //! Values that could not work, and what is said of them.
 
-use crate::helm::with_values;
+use crate::helm::{chart, template, with_values};
+use crate::object::objects;
 
 #[track_caller]
 fn refused(values: &str, says: &str) {
@@ -34,6 +35,27 @@ fn what_the_chart_sets_itself_is_no_setting() {
         "commonLabels: { app.kubernetes.io/name: x }",
         "commonLabels: app.kubernetes.io/name is set by the chart itself: leave it out, or use nameOverride",
     );
+}
+
+#[test]
+fn a_webhook_is_never_for_every_configmap_of_the_cluster() {
+    let says = "webhook.objectSelector is empty, and would stand for every ConfigMap of the cluster";
+    for selector in ["null", "{ matchLabels: null }", "{ matchLabels: { tollgate.dev/policy: null } }"] {
+        for part in ["enabled: true", "admissionPolicy: { enabled: true }"] {
+            refused(&format!("webhook: {{ {part}, objectSelector: {selector} }}"), says);
+        }
+    }
+}
+
+/// Helm allows dots in names of releases, labels do too, and Services do not.
+#[test]
+fn no_service_has_a_dot_in_its_name() {
+    refused("nameOverride: A_b", "nameOverride: Does not match pattern");
+    let rendered =
+        template("rel.x", &chart(), &["--set", "nameOverride=a.b", "--set", "webhook.enabled=true"]).unwrap();
+    let names: Vec<_> =
+        objects(&rendered).iter().filter(|one| one.kind() == "Service").map(|one| one.name().to_owned()).collect();
+    assert_eq!(names, ["rel-x-a-b", "rel-x-a-b-headless", "rel-x-a-b-webhook"]);
 }
 
 #[test]

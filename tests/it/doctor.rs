@@ -99,6 +99,46 @@ fn a_filter_that_istio_turns_off_is_found_where_it_is_off_for_more_than_a_route(
 }
 
 #[test]
+fn a_filter_is_found_off_under_a_name_of_its_own() {
+    let text = fs::read_to_string(folder("bad").join("envoy.disabled-for-host.yaml")).unwrap();
+    let text = text.replace("envoy.filters.http.ext_authz", "gate");
+    let text = text
+        .replace("envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute", "envoy.config.route.v3.FilterConfig");
+    let found = look("named", &text);
+    assert_eq!(found.findings.iter().map(|one| one.code.name).collect::<Vec<_>>(), ["envoy.disabled-for-host"]);
+}
+
+#[test]
+fn a_route_in_a_tree_of_matchers_is_looked_at() {
+    let text = fs::read_to_string(folder("bad").join("envoy.disabled-by-prefix.yaml")).unwrap();
+    let before = "                      routes:\n";
+    let tree = "                      matcher:\n                        on_no_match:\n                          action:\n                            \
+                name: route\n                            typed_config:\n                              \
+                \"@type\": type.googleapis.com/envoy.config.route.v3.Route\n                              \
+                match: { prefix: / }\n                              route: { cluster: app }\n                              \
+                typed_per_filter_config:\n                                \
+                envoy.filters.http.ext_authz: { disabled: true }\n";
+    assert!(text.contains(before), "{text}");
+    let found = look("tree", &text.replace(before, &format!("{tree}{before}")));
+    assert_eq!(
+        found.findings.iter().filter(|one| one.code.name == "envoy.disabled-by-prefix").count(),
+        2,
+        "{}",
+        shown(&found)
+    );
+}
+
+#[test]
+fn who_turns_the_question_off_need_not_name_tollgate() {
+    let ours = fs::read_to_string(folder("bad").join("istio.filter-added-last.yaml")).unwrap();
+    let ours = ours.replace("operation: ADD", "operation: INSERT_BEFORE");
+    assert!(look("ours", &ours).findings.is_empty(), "{}", shown(&look("ours", &ours)));
+    let removes = fs::read_to_string(folder("bad").join("istio.filter-removed.yaml")).unwrap();
+    let found = look("both", &format!("{ours}---\n{removes}"));
+    assert_eq!(found.findings.iter().map(|one| one.code.name).collect::<Vec<_>>(), ["istio.filter-removed"]);
+}
+
+#[test]
 fn the_same_is_found_in_other_words() {
     let cases = [
         (
@@ -112,6 +152,17 @@ fn the_same_is_found_in_other_words() {
         ("envoy.failure-mode-allow", "failure_mode_allow: true", "failureModeAllow: true"),
         ("envoy.status-on-error", "code: Forbidden", "code: 403"),
         ("envoy.disabled-by-prefix", "ext_authz.v3.ExtAuthzPerRoute", "route.v3.FilterConfig"),
+        (
+            "envoy.disabled-for-host",
+            "disabled: true",
+            "disabled: false\n                        gate/ext_authz: { config: { disabled: true } }",
+        ),
+        (
+            "envoy.partly-on",
+            "filter_enabled: { default_value: { numerator: 50, denominator: HUNDRED } }",
+            "filter_enabled_metadata: { filter: gate, path: [{ key: on }], value: { bool_match: true } }",
+        ),
+        ("istio.filter-added-last", "operation: ADD", "operation: INSERT_AFTER"),
         ("envoy.cluster-one-address", "type: STRICT_DNS", "type: LOGICAL_DNS"),
         (
             "envoy.headers-hidden",

@@ -86,7 +86,9 @@ impl Documents {
 
 fn is_of_interest(key: &str, text: &str) -> bool {
     key == "tollgate.yaml"
-        || ["static_resources", "extensionProviders", API_VERSION].iter().any(|mark| text.contains(mark))
+        || ["static_resources", "staticResources", "extensionProviders", API_VERSION]
+            .iter()
+            .any(|mark| text.contains(mark))
 }
 
 /// JSON writes what is beyond 16 bits as two escapes, which YAML does not know.

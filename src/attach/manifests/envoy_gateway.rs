@@ -96,7 +96,7 @@ impl Attachment {
         let (mut selector, mut target_refs, mut parts) = (BTreeMap::new(), Vec::new(), Vec::new());
         match &self.target {
             Target::Labels(labels) => {
-                selector = pairs(labels);
+                selector = pairs(labels)?;
                 parts = says(&selector);
             }
             Target::Routes { http, grpc } => {

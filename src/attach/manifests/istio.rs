@@ -167,7 +167,7 @@ impl Attachment {
         let listeners = match &self.target {
             Target::Namespace => "SIDECAR_INBOUND",
             Target::Pods(labels) | Target::GatewayPods(labels) => {
-                selector = pairs(labels);
+                selector = pairs(labels)?;
                 parts = says(&selector);
                 if matches!(self.target, Target::Pods(_)) { "SIDECAR_INBOUND" } else { "GATEWAY" }
             }

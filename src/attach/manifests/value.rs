@@ -6,6 +6,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+/// Envoy asks a second time after this long at the soonest, and takes no bound below it.
+const MIN_WAIT: Duration = Duration::from_millis(5);
 /// Envoy Gateway reads at most five digits.
 const MAX_WAIT: Duration = Duration::from_mins(1);
 /// What the kernel has room for in the address of a socket.
@@ -167,8 +169,8 @@ impl FromStr for Wait {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let time = humantime::parse_duration(text).map_err(|_| "a time has a unit, such as 250ms")?;
-        if time.is_zero() || time > MAX_WAIT || !time.subsec_nanos().is_multiple_of(1_000_000) {
-            return Err("it is 1ms to 60s, in whole milliseconds: without an end, who asks would hang with Tollgate");
+        if time < MIN_WAIT || time > MAX_WAIT || !time.subsec_nanos().is_multiple_of(1_000_000) {
+            return Err("it is 5ms to 60s, in whole milliseconds: without an end, who asks would hang with Tollgate");
         }
         Ok(Self(time))
     }
@@ -232,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_wait_has_an_end_and_is_written_for_each_reader() {
-        check::<Wait>(&["1ms", "60s", "1m"], &["0s", "61s", "1us", "1500us", "250", "", "-1s"]);
+        check::<Wait>(&["5ms", "60s", "1m"], &["0s", "4ms", "61s", "1us", "1500us", "250", "", "-1s"]);
         for (text, milliseconds, seconds) in
             [("250ms", "250ms", "0.25"), ("1s", "1000ms", "1"), ("1s 50ms", "1050ms", "1.05")]
         {

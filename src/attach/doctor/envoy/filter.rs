@@ -23,8 +23,8 @@ codes! {
         "take it out; to look before enforcing, use `mode: observe` in the policies";
     PARTLY_ON = "envoy.partly-on", Error:
         "only a part of the requests is asked about",
-        "`filter_enabled` below 100 % lets the others pass unjudged.",
-        "take `filter_enabled` out";
+        "`filter_enabled` below 100 %, and `filter_enabled_metadata`, let the others pass unjudged.",
+        "take `filter_enabled` and `filter_enabled_metadata` out";
     TIMEOUT_MISSING = "envoy.timeout-missing", Warning:
         "how long Envoy waits is not written",
         "Envoy's default of 200 ms leaves little room where a decision waits for the disk, and Istio or a newer Envoy may have another default.",
@@ -92,6 +92,11 @@ pub(in super::super) fn check(object: &Object<'_>, config: &Field<'_>, found: &m
     if share.exists() && !is_all(&share) {
         found.add(&PARTLY_ON, object, &share);
     }
+    // Istio marks by it what a CUSTOM policy is for.
+    let marked = config.get("filter_enabled_metadata");
+    if marked.exists() && !marked.get("filter").is("envoy.filters.http.rbac") {
+        found.add(&PARTLY_ON, object, &marked);
+    }
 }
 
 fn check_failures(object: &Object<'_>, config: &Field<'_>, found: &mut Found) {
@@ -149,22 +154,29 @@ fn is_all(share: &Field<'_>) -> bool {
 }
 
 /// Settings of the filter that hold for more than a route: are they that it is off?
-pub(in super::super) fn check_disabled_for_all(object: &Object<'_>, holder: &Field<'_>, found: &mut Found) {
-    if let Some(disabled) = disabled(holder) {
+pub(in super::super) fn check_disabled_for_all(
+    object: &Object<'_>,
+    holder: &Field<'_>,
+    filter: &str,
+    found: &mut Found,
+) {
+    if let Some(disabled) = disabled(holder, filter) {
         found.add(&DISABLED_FOR_HOST, object, &disabled);
     }
 }
 
-/// Where `typed_per_filter_config` turns the question off.
-pub(in super::super) fn disabled<'n>(holder: &Field<'n>) -> Option<Field<'n>> {
-    per_filter(holder).into_iter().map(|one| one.get("disabled")).find(Field::is_true)
+/// Where `typed_per_filter_config` turns the question off: in the filter's own settings, or in what may stand around them.
+pub(in super::super) fn disabled<'n>(holder: &Field<'n>, filter: &str) -> Option<Field<'n>> {
+    let both = per_filter(holder, filter).into_iter().flat_map(|one| [one.get("disabled"), one.at("config.disabled")]);
+    both.into_iter().find(Field::is_true)
 }
 
-/// What `typed_per_filter_config` says of the question.
-pub(in super::super) fn per_filter<'n>(holder: &Field<'n>) -> Vec<Field<'n>> {
+/// What `typed_per_filter_config` says of the question. Its keys are names of filters, and names are free.
+pub(in super::super) fn per_filter<'n>(holder: &Field<'n>, filter: &str) -> Vec<Field<'n>> {
     let all = holder.get("typed_per_filter_config").entries().into_iter();
+    let is_of_type = |one: &Field<'_>| one.get("@type").text().is_some_and(|kind| kind.ends_with("ExtAuthzPerRoute"));
     let is_about = |name: &str, config: &Field<'_>| {
-        name.contains("ext_authz") || config.get("@type").text().is_some_and(|kind| kind.ends_with("ExtAuthzPerRoute"))
+        name == filter || name.contains("ext_authz") || is_of_type(config) || is_of_type(&config.get("config"))
     };
     all.filter(|(name, config)| is_about(name, config)).map(|(_, config)| config).collect()
 }

@@ -28,6 +28,11 @@ impl<'n> Manager<'n> {
     pub(in super::super) fn asks(&self) -> Field<'n> {
         self.filters.get(self.asks_at).cloned().unwrap_or_else(|| self.config.clone())
     }
+
+    /// What it is called, which is how routes refer to it.
+    pub(in super::super) fn asks_name(&self) -> &'n str {
+        self.asks().get("name").text().unwrap_or_default()
+    }
 }
 
 /// Whether a filter is of this kind, by its type, or by its name where no type is written.

@@ -66,6 +66,12 @@ fn check_filters(manager: &Manager<'_>, config: &Config<'_>, found: &mut Found) 
         found.add(&DISABLED, object, &asks.get("disabled"));
     }
     filter::check(object, &asks.get("typed_config"), found);
+    if asks.get("config_discovery").exists() {
+        found.note(format!(
+            "{}: the filter that asks is fetched from elsewhere: how it is set was not looked at",
+            object.title()
+        ));
+    }
     for later in manager.filters.iter().skip(manager.asks_at + 1) {
         let settings = later.get("typed_config");
         let clears = settings.find("clear_route_cache").into_iter().find(Field::is_true);

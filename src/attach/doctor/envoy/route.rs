@@ -29,18 +29,27 @@ pub(super) fn routes<'n>(manager: &Manager<'n>, config: &Config<'n>) -> Vec<Rout
         let hosts = table.get("virtual_hosts").items();
         hosts.into_iter().flat_map(move |host| {
             let table = table.clone();
-            let routes = host.get("routes").items().into_iter();
+            let routes = host.get("routes").items().into_iter().chain(of_matcher(&host));
             routes.map(move |field| Route { field, host: host.clone(), table: table.clone() })
         })
     };
     tables.flat_map(of_table).collect()
 }
 
+/// The routes that a virtual host finds by a tree of matchers.
+fn of_matcher<'n>(host: &Field<'n>) -> Vec<Field<'n>> {
+    let actions = host.get("matcher").find("typed_config");
+    let is_route =
+        |one: &Field<'_>| one.get("@type").text().is_some_and(|kind| kind.ends_with("config.route.v3.Route"));
+    let lists = actions.iter().flat_map(|one| one.get("routes").items());
+    actions.iter().filter(|one| is_route(one)).cloned().chain(lists).collect()
+}
+
 /// Whether any route has settings for the question that do not turn it off.
 pub(super) fn is_turned_on(manager: &Manager<'_>, config: &Config<'_>) -> bool {
     let turns_on = |holder: &Field<'_>| {
-        let settings = filter::per_filter(holder);
-        settings.iter().any(|one| !one.get("disabled").is_true())
+        let settings = filter::per_filter(holder, manager.asks_name());
+        settings.iter().any(|one| !one.get("disabled").is_true() && !one.at("config.disabled").is_true())
     };
     routes(manager, config).iter().any(|route| [&route.field, &route.host, &route.table].into_iter().any(turns_on))
 }
@@ -51,14 +60,15 @@ pub(super) fn check(manager: &Manager<'_>, config: &Config<'_>, found: &mut Foun
         for holder in [&route.table, &route.host] {
             if !seen.iter().any(|path| path == holder.path()) {
                 seen.push(holder.path().to_owned());
-                filter::check_disabled_for_all(&config.object, holder, found);
+                filter::check_disabled_for_all(&config.object, holder, manager.asks_name(), found);
             }
         }
         if route.field.at("match.path").exists() {
             continue;
         }
         let clusters = route.field.at("route.weighted_clusters.clusters").items();
-        for disabled in std::iter::once(&route.field).chain(&clusters).filter_map(filter::disabled) {
+        let holders = std::iter::once(&route.field).chain(&clusters);
+        for disabled in holders.filter_map(|holder| filter::disabled(holder, manager.asks_name())) {
             found.add(&DISABLED_BY_PREFIX, &config.object, &disabled);
         }
     }

@@ -28,6 +28,15 @@ app.kubernetes.io/component: webhook
 {{- end -}}
 {{- end }}
 
+{{/* `null`, and a selector without labels, would select every ConfigMap of the cluster, the control plane's too. */}}
+{{- define "tollgate.webhook.objectSelector" -}}
+{{- $selector := .Values.webhook.objectSelector | default dict -}}
+{{- if not (or $selector.matchLabels $selector.matchExpressions) -}}
+{{- fail "webhook.objectSelector is empty, and would stand for every ConfigMap of the cluster: give it matchLabels or matchExpressions, or leave it out." -}}
+{{- end -}}
+{{- toYaml $selector -}}
+{{- end }}
+
 {{/* Combinations that would install and not work. */}}
 {{- define "tollgate.webhook.check" -}}
 {{- $tls := .Values.webhook.tls -}}
