@@ -46,19 +46,23 @@ enum Unanswered {
 /// A ConfigMap has 1 MiB, a review the old one and the new one. The API server escapes line ends, quotes and `<>&`, and adds
 /// what `kubectl` keeps in an annotation (256 KiB) and who set which field.
 const MAX_BODY: usize = 8 * 1024 * 1024;
-/// Judging takes a core; more reviews at once would only hold memory.
-const AT_ONCE: usize = 4;
-/// The API server sends in one go, and waits for ten seconds if nothing else is said.
-const READ_WITHIN: Duration = Duration::from_secs(10);
+/// Bodies that are read at once: what they hold together is bounded.
+const READ_AT_ONCE: usize = 8;
+/// Judging takes a core, and many times what is judged; more reviews at once would only hold memory.
+const JUDGED_AT_ONCE: usize = 1;
+/// The API server sends in one go, and mostly waits for five seconds: who sends slowly must not keep others from being in time.
+const READ_WITHIN: Duration = Duration::from_secs(2);
 
 struct Webhook {
-    places: Arc<Semaphore>,
+    reading: Semaphore,
+    judging: Arc<Semaphore>,
     metrics: Metrics,
 }
 
 /// Serves `/validate`.
 pub fn router(metrics: Metrics) -> Router {
-    let webhook = Webhook { places: Arc::new(Semaphore::new(AT_ONCE)), metrics };
+    let webhook =
+        Webhook { reading: Semaphore::new(READ_AT_ONCE), judging: Arc::new(Semaphore::new(JUDGED_AT_ONCE)), metrics };
     Router::new().route("/validate", post(validate)).with_state(Arc::new(webhook))
 }
 
@@ -86,11 +90,12 @@ impl Webhook {
         if request.body().size_hint().lower() > MAX_BODY as u64 {
             return Err(Unanswered::TooLarge);
         }
-        // It is never closed.
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Unanswered::Failed)?;
+        // Neither is ever closed.
+        let _reading = self.reading.acquire().await.map_err(|_| Unanswered::Failed)?;
         let body = tokio::time::timeout(READ_WITHIN, read(request.into_body())).await;
         let body = body.map_err(|_| Unanswered::TooSlow)??;
-        // Others are answered meanwhile; what panics is an error. Who does not wait for the answer leaves no place to another one.
+        let place = Arc::clone(&self.judging).acquire_owned().await.map_err(|_| Unanswered::Failed)?;
+        // Others are read meanwhile; what panics is an error. Who does not wait for the answer leaves no place to another one.
         let judge = move || {
             let _place = place;
             review::answer(&body)

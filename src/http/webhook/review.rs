@@ -4,6 +4,7 @@
 //! rules of the webhook are then wider than they should be, and no ConfigMap of somebody else's may fail for it.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::config_map::{ConfigMap, Judged};
@@ -44,14 +45,15 @@ pub(super) struct Answered {
 /// What is read of the question; there is more in it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Review {
+struct Review<'a> {
     api_version: String,
     kind: String,
-    request: Option<Request>,
+    #[serde(borrow)]
+    request: Option<Request<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Request {
+struct Request<'a> {
     uid: String,
     kind: Kind,
     operation: String,
@@ -59,8 +61,9 @@ struct Request {
     namespace: String,
     #[serde(default)]
     name: String,
-    #[serde(default)]
-    object: Value,
+    /// Not read before it is known to be a ConfigMap, and then as nothing else: a tree of whatever somebody sends takes many times its bytes.
+    #[serde(borrow, default)]
+    object: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -80,13 +83,14 @@ const MAX_PROBLEM: usize = 500;
 
 /// Answers a question.
 pub(super) fn answer(question: &[u8]) -> Result<Answered, Malformed> {
-    let review: Review = serde_json::from_slice(question)
+    let review: Review<'_> = serde_json::from_slice(question)
         .map_err(|error| Malformed::Shape { line: error.line(), column: error.column() })?;
     let request = review.request.filter(|_| review.api_version == API_VERSION && review.kind == "AdmissionReview");
     let Request { uid, kind, operation, namespace, name, object } = request.ok_or(Malformed::Other)?;
     let judged = match (kind.group.as_str(), kind.kind.as_str(), operation.as_str()) {
         ("", "ConfigMap", "CREATE" | "UPDATE") => {
-            let map: ConfigMap = serde_json::from_value(object).map_err(|_| Malformed::ConfigMap)?;
+            let map: ConfigMap =
+                serde_json::from_str(object.map_or("null", RawValue::get)).map_err(|_| Malformed::ConfigMap)?;
             map.judge()
         }
         ("", "ConfigMap", _) => Judged::default(),
