@@ -16,8 +16,11 @@ struct Slow(Duration, Arc<AtomicUsize>);
 
 impl Clock for Slow {
     fn now(&self) -> Timestamp {
-        self.1.fetch_add(1, Ordering::SeqCst);
-        std::thread::sleep(self.0);
+        // Whoever looks at the policies asks the time, too.
+        if std::thread::current().name().is_some_and(|name| name.starts_with("check-")) {
+            self.1.fetch_add(1, Ordering::SeqCst);
+            std::thread::sleep(self.0);
+        }
         System.now()
     }
 }
