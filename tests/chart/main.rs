@@ -19,6 +19,7 @@ mod dashboard;
 mod doctor;
 mod golden;
 mod helm;
+mod kind;
 mod metrics;
 mod monitoring;
 mod notes;

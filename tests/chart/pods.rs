@@ -31,7 +31,7 @@ fn containers(pod: &Value) -> Vec<&Value> {
 }
 
 /// What the standard has against a pod, as its controller for admission says it.
-fn against(pod: &Value) -> Vec<String> {
+pub fn against(pod: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
     let spec = &pod["spec"];
     for key in ["hostNetwork", "hostPID", "hostIPC"] {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::helm::{renders, root};
 
-const VERSIONS: [&str; 2] = ["1.31", "1.37"];
+pub const VERSIONS: [&str; 2] = ["1.31", "1.37"];
 /// Groups whose objects are defined elsewhere.
 const OTHERS: [&str; 8] = [
     "cert-manager.io",
@@ -36,13 +36,13 @@ const NOTES: [&str; 10] = [
     "x-kubernetes-unions",
 ];
 
-struct Schemas {
+pub struct Schemas {
     version: &'static str,
     definitions: Value,
 }
 
 impl Schemas {
-    fn read(version: &'static str) -> Self {
+    pub fn read(version: &'static str) -> Self {
         Self {
             version,
             definitions: Self::file(version, "_definitions").expect("schemas: `make helm` puts them there"),
@@ -55,7 +55,7 @@ impl Schemas {
     }
 
     /// What is wrong with an object.
-    fn against(&self, object: &Value) -> Vec<String> {
+    pub fn against(&self, object: &Value) -> Vec<String> {
         let (api, kind) = (object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());
         // apps/v1 is in …-apps-v1.json, networking.k8s.io/v1 in …-networking-v1.json, v1 in …-v1.json.
         let (group, version) = api.rsplit_once('/').unwrap_or(("", api));

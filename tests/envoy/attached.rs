@@ -24,7 +24,7 @@ fn attach(line: &str) -> String {
 }
 
 /// The lines of a text that are indented by as much as the first one behind this mark, without that.
-fn block(text: &str, mark: &str) -> String {
+pub(crate) fn block(text: &str, mark: &str) -> String {
     let (_, text) = text.split_once(mark).unwrap_or_else(|| panic!("`{mark}` is not in {text}"));
     let depth = text.len() - text.trim_start_matches(' ').len();
     let pad = " ".repeat(depth);

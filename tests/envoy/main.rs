@@ -26,6 +26,7 @@ mod doctor;
 mod fail_closed;
 mod forms;
 mod kill;
+mod kind;
 mod lab;
 mod mutations;
 mod receipts;

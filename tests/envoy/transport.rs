@@ -127,7 +127,7 @@ async fn connections_that_end_for_their_age_lose_no_check() {
         answered
     };
     let answered = futures_util::future::join_all((0..CALLERS).map(|_| call())).await;
-    assert!(answered.iter().all(|answered| *answered > 100), "{answered:?}");
+    assert!(answered.iter().all(|answered| *answered > 10), "{answered:?}");
     let connections = envoy.count("cluster.tollgate.upstream_cx_total").await.unwrap();
     assert!(connections >= 4, "Envoy made {connections} connections");
 }
