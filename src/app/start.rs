@@ -44,8 +44,9 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>, logs: &Logs) -> R
     let mut registry = registry();
     logs.register(&mut registry);
     let mut threads = Threads::default();
-    let tls =
-        config.tls.clone().map(|tls| certificates(tls, Protocol::Http2, &mut threads, &mut registry)).transpose()?;
+    let tls = config.tls.clone();
+    let tls = tls.map(|tls| certificates(tls, Protocol::Http2, Arc::clone(&clock), &mut threads, &mut registry));
+    let tls = tls.transpose()?;
     let traces = traces(&config)?;
     let (checks, bundles) = checks(&config, clock, traces.clone(), &mut threads, &mut registry)?;
     let of_ports = transport::Metrics::default();
@@ -185,10 +186,11 @@ fn checks(
 pub(super) fn certificates(
     config: certificates::Config,
     protocol: Protocol,
+    clock: Arc<dyn Clock>,
     threads: &mut Threads,
     registry: &mut Registry,
 ) -> Result<Tls> {
-    let (in_force, watcher) = certificates::watch(config, protocol)?;
+    let (in_force, watcher) = certificates::watch(config, protocol, clock)?;
     watcher.metrics().register(registry);
     threads.watch("certificates", move |stop| watcher.run(stop))?;
     Ok(Tls::new(in_force))

@@ -1,6 +1,7 @@
 //! The life of `tollgate webhook`: as `serve` lives and ends, without policies, ledger or threads that answer.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::Result;
 use tokio::sync::mpsc;
@@ -14,6 +15,7 @@ use super::health::report;
 use super::start::{bind_tcp, certificates, registry, serve, serve_health};
 use super::workers::End;
 use super::{LIVENESS, Running, Threads};
+use crate::clock::System;
 use crate::config::Drain;
 use crate::http::{self, webhook};
 use crate::sources::certificates::{self as files, Protocol};
@@ -47,7 +49,7 @@ pub async fn start_webhook(config: Config, logs: &Logs) -> Result<Running> {
     logs.register(&mut registry);
     let reviews = webhook::Metrics::default();
     reviews.register(&mut registry);
-    let tls = certificates(config.tls, Protocol::Http1, &mut threads, &mut registry)?;
+    let tls = certificates(config.tls, Protocol::Http1, Arc::new(System), &mut threads, &mut registry)?;
 
     let [listen, health, metrics] = [port.local_addr()?, health_port.local_addr()?, metrics_port.local_addr()?];
     for (port, address) in [("webhook", listen), ("health", health), ("metrics", metrics)] {

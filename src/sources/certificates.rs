@@ -1,12 +1,14 @@
 //! Where the certificates of the ports come from: files that are exchanged while we run.
 //!
 //! The files are read again and again; what counts is their content. A certificate, its key and the authorities of clients
-//! come into force together or not at all: a pair that does not fit (seen in the middle of an exchange), a file that is gone
-//! or an authority that cannot be read change nothing but a metric and, once for each bad content, the log.
+//! come into force together or not at all: a pair that does not fit (seen in the middle of an exchange), a file that is gone,
+//! an authority that cannot be read or a certificate that is not in force by its dates change nothing but a metric and, once
+//! for each bad content, the log. What ends while it is in force stays: there is nothing else to serve with.
 
 mod allowed;
 mod metrics;
 mod pem;
+mod validity;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,9 +18,13 @@ use std::time::Duration;
 
 pub use allowed::AllowedName;
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 pub use metrics::Metrics;
 use rustls::{RootCertStore, ServerConfig};
 use sha2::{Digest, Sha256};
+pub use validity::OutOfForce;
+
+use crate::clock::Clock;
 
 /// Which files, and who may connect.
 #[derive(Debug, Clone)]
@@ -64,12 +70,48 @@ pub enum Error {
     /// A certificate cannot be read.
     #[error("`{}` holds a certificate that cannot be read", .0.display())]
     Malformed(PathBuf),
+    /// A certificate that is shown is not in force by its dates.
+    #[error("certificate {number} in `{}` {why}", path.display())]
+    OutOfForce {
+        /// Which one of the file, from 1.
+        number: usize,
+        /// The file.
+        path: PathBuf,
+        /// In which way, and the date.
+        why: OutOfForce,
+    },
+    /// None of the authorities of clients is in force by its dates.
+    #[error("no authority in `{}` is in force: the nearest {nearest}", path.display())]
+    NoAuthority {
+        /// The file.
+        path: PathBuf,
+        /// The first that begins, or else the last that ended.
+        nearest: OutOfForce,
+    },
+    /// Key and certificate are no pair.
+    #[error("the key in `{}` is not the one of the certificate in `{}`", key.display(), chain.display())]
+    OtherKey {
+        /// The file with the key.
+        key: PathBuf,
+        /// The file with the certificate.
+        chain: PathBuf,
+    },
     /// What was read cannot be used.
-    #[error("the certificates cannot be used: {0}")]
-    Unusable(rustls::Error),
+    #[error("`{}` cannot be used: {cause}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What the library said.
+        cause: rustls::Error,
+    },
     /// The authorities of clients cannot be used.
-    #[error("the authorities of clients cannot be used: {0}")]
-    Authorities(rustls::server::VerifierBuilderError),
+    #[error("the authorities in `{}` cannot be used: {cause}", path.display())]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// What the library said.
+        cause: rustls::server::VerifierBuilderError,
+    },
 }
 
 /// Looks at the files, and swaps what is in force.
@@ -78,8 +120,11 @@ pub struct Watcher {
     protocol: Protocol,
     in_force: Arc<ArcSwap<ServerConfig>>,
     metrics: Metrics,
+    clock: Arc<dyn Clock>,
     /// What was looked at last, good or bad.
     last_seen: [u8; 32],
+    /// When something of it begins that was early. It is then looked at again: an issuer's clock may be ahead of ours.
+    begins: Option<Timestamp>,
     /// What is seen since. A pair is exchanged file by file, so it counts once it is seen again.
     moving: Option<[u8; 32]>,
 }
@@ -95,14 +140,20 @@ struct Seen {
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// Reads the files, which must be good at the start, and gives the place where what is in force stands.
-pub fn watch(config: Config, protocol: Protocol) -> Result<(Arc<ArcSwap<ServerConfig>>, Watcher), Error> {
+pub fn watch(
+    config: Config,
+    protocol: Protocol,
+    clock: Arc<dyn Clock>,
+) -> Result<(Arc<ArcSwap<ServerConfig>>, Watcher), Error> {
     let seen = Seen::at(&config)?;
-    let loaded = pem::load(&config, protocol, &seen)?;
+    let loaded = pem::load(&config, protocol, &seen, clock.now())?;
     let metrics = Metrics::default();
     metrics.accepted(&loaded.expiries);
+    loaded.log_left_out(&config);
     let in_force = Arc::new(ArcSwap::from_pointee(loaded.server));
-    let (last_seen, moving) = (seen.digest(), None);
-    let watcher = Watcher { config, protocol, in_force: Arc::clone(&in_force), metrics, last_seen, moving };
+    let (last_seen, begins, moving) = (seen.digest(), loaded.begins, None);
+    let watcher =
+        Watcher { config, protocol, in_force: Arc::clone(&in_force), metrics, clock, last_seen, begins, moving };
     Ok((in_force, watcher))
 }
 
@@ -133,20 +184,51 @@ impl Watcher {
             Ok(seen) => seen.digest(),
             Err(error) => Sha256::digest(error.to_string()).into(),
         };
-        if digest == self.last_seen || self.moving.replace(digest) != Some(digest) {
+        let now = self.clock.now();
+        if !self.counts(digest, now) {
             return;
         }
         self.last_seen = digest;
-        match seen.and_then(|seen| pem::load(&self.config, self.protocol, &seen)) {
+        match seen.and_then(|seen| pem::load(&self.config, self.protocol, &seen, now)) {
             Ok(loaded) => {
+                self.begins = loaded.begins;
                 self.metrics.accepted(&loaded.expiries);
+                loaded.log_left_out(&self.config);
                 self.in_force.store(Arc::new(loaded.server));
                 tracing::info!(folder = %self.config.folder.display(), "certificates in force for new connections");
             }
             Err(error) => {
+                self.begins = error.begins();
                 self.metrics.refused();
                 tracing::error!(%error, "certificates refused: those before stay in force");
             }
+        }
+    }
+
+    /// Whether what was seen is to be looked at: it is new and stands still, or something of it begins.
+    fn counts(&mut self, digest: [u8; 32], now: Timestamp) -> bool {
+        if digest == self.last_seen {
+            return self.begins.is_some_and(|begins| begins <= now);
+        }
+        self.moving.replace(digest) == Some(digest)
+    }
+}
+
+impl pem::Loaded {
+    fn log_left_out(&self, config: &Config) {
+        if let (Some(file), 1..) = (&config.client_ca, self.left_out) {
+            let (file, count) = (file.display(), self.left_out);
+            tracing::warn!(%file, count, "authorities of clients have ended, or are early: they vouch for nobody");
+        }
+    }
+}
+
+impl Error {
+    /// When that which was early begins.
+    const fn begins(&self) -> Option<Timestamp> {
+        match self {
+            Self::OutOfForce { why, .. } | Self::NoAuthority { nearest: why, .. } => why.begins(),
+            _ => None,
         }
     }
 }

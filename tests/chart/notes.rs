@@ -62,6 +62,17 @@ fn each_form_has_its_own_to_say() {
 }
 
 #[test]
+fn that_nobody_answers_is_said() {
+    let nobody = "There are no replicas";
+    says("replicas: 0", &[nobody, "gets 503", "--set replicas=2"], &["rollout status"]);
+    for other in
+        ["replicas: 1", "kind: sidecar\nreplicas: 0", "kind: deployment\nreplicas: 0\nautoscaling: { enabled: true }"]
+    {
+        says(other, &[], &[nobody]);
+    }
+}
+
+#[test]
 fn there_are_notes_for_all_that_is_tried() {
     for path in ci_files().values() {
         let values = std::fs::read_to_string(path).unwrap();

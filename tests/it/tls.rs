@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ use tollgate::demo::pki::{Authority, Credentials};
 use tollgate::sources::certificates;
 use tollgate::transport::Listen;
 
-use crate::support::{Ask, Gate, Seen, Setup, seen, until};
+use crate::process::serve;
+use crate::support::{Ask, Gate, Seen, Setup, get, seen, until};
 
 pub const NAME: &str = "tollgate.shop.svc";
 const GATEWAY: &str = "spiffe://cluster.local/ns/gateway/sa/envoy";
@@ -46,6 +48,13 @@ impl Files {
         let written = by.server(&[NAME]).unwrap().write(self.path(), "server").unwrap();
         std::fs::rename(written.certificate, self.path().join("tls.crt")).unwrap();
         std::fs::rename(written.key, self.path().join("tls.key")).unwrap();
+    }
+
+    /// A certificate in the place of the one that is there.
+    fn put_certificate(&self, text: &str) {
+        let file = self.path().join("new");
+        std::fs::write(&file, text).unwrap();
+        std::fs::rename(file, self.path().join("tls.crt")).unwrap();
     }
 
     pub fn config(&self, allowed: &[&str]) -> certificates::Config {
@@ -171,4 +180,67 @@ async fn exchanged_certificates_are_used_for_new_connections_and_old_ones_go_on(
     assert!(ask(&gate, &next, Some(&gateway)).await.is_err());
     driving.abort();
     gate.end().await;
+}
+
+/// A certificate that was good until the first second of 2020, or will be from then on in 2190.
+fn out_of_force() -> [(String, &'static str); 2] {
+    let certificate = |from, until| {
+        let mut params = rcgen::CertificateParams::new(vec![NAME.to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
+    };
+    [
+        (certificate(2000, 2020), "ended at 2020-01-01T00:00:00Z"),
+        (certificate(2190, 2200), "begins only at 2190-01-01T00:00:00Z"),
+    ]
+}
+
+#[tokio::test]
+async fn a_certificate_out_of_its_time_is_refused_in_one_line_and_the_one_before_is_shown() {
+    let (folder, files) = (TempDir::new().unwrap(), Files::new());
+    let tls = files.path().to_str().unwrap();
+    let mut process = serve(&folder, &["--drain-delay", "0s", "--tls-poll", "30ms", "--tls", tls]);
+    let metrics = process.address("metrics").parse().unwrap();
+    let certificate = std::fs::read_to_string(files.path().join("tls.crt")).unwrap();
+    let is_refused = |line: &serde_json::Value| line["message"] == "certificates refused: those before stay in force";
+    for (text, why) in out_of_force() {
+        files.put_certificate(&text);
+        let said = format!("certificate 1 in `{tls}/tls.crt` {why}");
+        process.line(&said, |line| is_refused(line) && line["error"] == said.as_str());
+        assert!(get(metrics, "/metrics").await.contains("tollgate_tls_last_reload_successful 0"));
+    }
+    files.put_certificate(&certificate);
+    let accepted = "tollgate_tls_last_reload_successful 1";
+    until(accepted, || async { get(metrics, "/metrics").await.contains(accepted) }).await;
+    process.terminate();
+    let (status, lines) = process.ended();
+    assert_eq!((status, lines.iter().filter(|line| is_refused(line)).count()), (Some(0), 2));
+}
+
+#[test]
+fn with_a_certificate_out_of_its_time_nothing_starts() {
+    let files = Files::new();
+    let ledger = files.path().join("ledger").display().to_string();
+    let tls = files.path().to_str().unwrap();
+    let ports = ["--listen", "127.0.0.1:0", "--health", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--tls", tls];
+    let start = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_tollgate")).args(args).args(ports).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let serve: &[&str] = &["serve", "--policies", "policies", "--ledger", &ledger];
+    for (text, why) in out_of_force() {
+        files.put_certificate(&text);
+        for args in [serve, &["webhook"]] {
+            let (status, said) = start(args);
+            assert_eq!(status, Some(1), "{said}");
+            assert!(said.contains(&format!("certificate 1 in `{tls}/tls.crt` {why}")), "{said}");
+        }
+        files.put_pair(&files.authority);
+        std::fs::write(files.path().join("ca.crt"), text).unwrap();
+        let ca = format!("{tls}/ca.crt");
+        let (status, said) = start(&[serve, &["--tls-client-ca", &ca]].concat());
+        assert_eq!(status, Some(1), "{said}");
+        assert!(said.contains(&format!("no authority in `{ca}` is in force: the nearest {why}")), "{said}");
+    }
 }

@@ -27,7 +27,7 @@ struct Reload {
 impl Metrics {
     /// Puts them under the names that dashboards know.
     pub fn register(&self, registry: &mut Registry) {
-        let help = "When the first certificate of its sort ends, in seconds since the Unix epoch";
+        let help = "When the first certificate of its sort that is in force ends, in seconds since the Unix epoch";
         registry.register("tls_certificate_expiry_timestamp_seconds", help, self.expiry.clone());
         let successful = self.last_reload_successful.clone();
         registry.register(
