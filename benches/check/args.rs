@@ -42,6 +42,9 @@ pub(crate) struct Args {
     /// Requests a second through Envoy, at a constant rate
     #[arg(long, value_name = "RATES", value_delimiter = ',', default_value = "1000,3000,5000")]
     envoy_rates: Vec<u32>,
+    /// Let servers, Envoy and the load run on whichever core is free, and not servers on one and the load on another
+    #[arg(long)]
+    share_cores: bool,
     /// Leave Envoy out
     #[arg(long)]
     no_envoy: bool,
@@ -98,6 +101,7 @@ pub(crate) struct Settings {
     pub(crate) headers: Form,
     pub(crate) rates: Vec<u32>,
     pub(crate) envoy_rates: Vec<u32>,
+    pub(crate) share_cores: bool,
     /// Empty: the usual ones.
     pub(crate) only: Vec<String>,
     /// Empty: the usual ones.
@@ -140,6 +144,7 @@ impl Args {
             headers: self.headers,
             rates: self.rates,
             envoy_rates: self.envoy_rates,
+            share_cores: self.share_cores,
             only: self.only,
             subjects: self.subjects,
             envoy: (!self.no_envoy).then_some(self.envoy),

@@ -1,7 +1,7 @@
 //! The machine: which core is whose, what processes cost in time and memory.
 //!
-//! Linux only: it reads `/proc` and pins with `taskset`. Where there is no `taskset`, or only one core, nothing is pinned,
-//! and the report says so.
+//! Linux only: it reads `/proc` and pins with `taskset`. Where there is no `taskset`, or only one core, or cores are to be
+//! shared, nothing is pinned, and the report says so.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde::Serialize;
+
+use crate::args::Settings;
 
 /// Where we are.
 #[derive(Debug, Clone, Serialize)]
@@ -53,12 +55,12 @@ pub(crate) struct Memory {
 const TICKS_PER_SECOND: f64 = 100.0;
 
 impl Machine {
-    /// Looks around, and pins this process to the generator's core.
-    pub(crate) fn take() -> anyhow::Result<Self> {
+    /// Looks around, and pins this process to the generator's core, unless cores are shared.
+    pub(crate) fn take(settings: &Settings) -> anyhow::Result<Self> {
         let own = read("/proc/self/status")?;
         let allowed = processors(field(&own, "Cpus_allowed_list"));
         let cores = match *allowed.as_slice() {
-            [servers, generator, ..] => Some(Cores { servers, generator }),
+            [servers, generator, ..] if !settings.share_cores => Some(Cores { servers, generator }),
             _ => None,
         };
         let cores = cores.filter(|cores| pin(std::process::id(), cores.generator).is_ok());

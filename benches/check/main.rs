@@ -77,7 +77,7 @@ async fn measure(settings: &Settings) -> anyhow::Result<()> {
     let plan = Plan::try_new(settings)?;
     let results = run::results()?;
     let folder = tempfile::Builder::new().prefix("run-").tempdir_in(&results)?;
-    let machine = Machine::take()?;
+    let machine = Machine::take(settings)?;
     let mut bench = Bench::set_up(settings, plan, &machine, folder.path()).await?;
     bench.run(settings).await?;
     let ended = report::ended(&bench.subjects).await?;

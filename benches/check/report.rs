@@ -72,6 +72,7 @@ fn introduce(settings: &Settings, machine: &Machine, out: &mut impl Write) -> an
         Some(cores) => {
             writeln!(out, "servers (Envoy too) on core {}, load generator on core {}", cores.servers, cores.generator)?;
         }
+        None if settings.share_cores => writeln!(out, "nothing is pinned: cores are shared, as was asked for")?,
         None => writeln!(out, "nothing is pinned: there is no taskset, or only one core")?,
     }
     writeln!(out, "medians of {rounds} interleaved rounds of {seconds} s for each cell, half of it in a closed loop")?;
@@ -100,7 +101,7 @@ pub(crate) fn write(
             "title": subject.contender.title(),
             "transport": subject.transport,
             "ready_ms": ready,
-            "memory_when_ready": subject.memory_at_start,
+            "memory_at_rest": subject.memory_at_rest,
             "memory_after": ended.memory,
             "records": ended.records,
         })

@@ -27,10 +27,13 @@ pub(crate) struct Subject {
     pub(crate) name: String,
     /// From the start of the process to its word that it is ready, several times.
     pub(crate) ready: Vec<Duration>,
-    /// When it was ready, before the first request.
-    pub(crate) memory_at_start: Memory,
+    /// When it had been ready for [`SETTLE`], before the first request.
+    pub(crate) memory_at_rest: Memory,
     started: Started,
 }
+
+/// What was needed to load policies is given back to the system by allocators and collectors a second or two later.
+const SETTLE: Duration = Duration::from_secs(3);
 
 impl Subject {
     /// Starts it several times, and keeps the last one; asks it what it must allow, and what it must refuse.
@@ -56,8 +59,9 @@ impl Subject {
         let started = kept.context("it was never started")?;
         let pid = started.process.pid();
         machine.pin_server(pid)?;
-        let memory_at_start = machine::memory(pid)?;
-        let subject = Self { contender: Rc::clone(contender), transport, name, ready, memory_at_start, started };
+        tokio::time::sleep(SETTLE).await;
+        let memory_at_rest = machine::memory(pid)?;
+        let subject = Self { contender: Rc::clone(contender), transport, name, ready, memory_at_rest, started };
         subject.try_out(parties, settings).await.with_context(|| format!("{} judges wrongly", subject.name))?;
         machine::signal(pid, "STOP")?;
         Ok(subject)

@@ -144,7 +144,7 @@ fn added_to_floor(bench: &Bench, cell: Cell, name: &str) -> f64 {
 
 /// What the processes came to.
 pub(super) fn processes(bench: &Bench, ended: &[Ended]) -> Table {
-    let header = ["", "over", "MiB when ready", "after", "at most", "ms to ready", "records", "lost", "syncs"];
+    let header = ["", "over", "MiB at rest", "after", "at most", "ms to ready", "records", "lost", "syncs"];
     let mut table = table(&header);
     for (subject, ended) in bench.subjects.iter().zip(ended) {
         let record = |of: fn(&Records) -> u64| ended.records.map_or_else(dash, |records| of(&records).to_string());
@@ -152,7 +152,7 @@ pub(super) fn processes(bench: &Bench, ended: &[Ended]) -> Table {
         table.add_row([
             subject.contender.title(),
             subject.transport.word().to_owned(),
-            mib(subject.memory_at_start.resident_kib),
+            mib(subject.memory_at_rest.resident_kib),
             mib(ended.memory.resident_kib),
             mib(ended.memory.peak_kib),
             whole(ready),
