@@ -22,6 +22,7 @@ mod helm;
 mod metrics;
 mod monitoring;
 mod notes;
+mod nulls;
 mod object;
 mod pods;
 mod policies;
