@@ -6,13 +6,16 @@
 pub mod envoy;
 pub mod envoy_gateway;
 pub mod istio;
+mod name;
 mod template;
 pub mod value;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use name::Purpose;
 use serde::Serialize;
-use value::{Host, Label, Name, SocketPath, Wait};
+use value::{DnsName, Host, Image, Label, Name, SocketPath, Wait};
 
 /// Where checks are answered. The chart has the same.
 pub const PORT: u16 = 9000;
@@ -20,8 +23,15 @@ pub const PORT: u16 = 9000;
 const EXT_PROC_PORT: u16 = 9001;
 /// What is asked for its health: the service that Envoy uses.
 const HEALTH_SERVICE: &str = "envoy.service.auth.v3.Authorization";
-/// Names of objects that become labels or hosts have at most this.
-const MAX_NAME: usize = 63;
+/// What a name of a host has at most.
+const MAX_HOST: usize = 253;
+/// What one part of it has at most.
+const MAX_PART: usize = 63;
+/// How long a check takes at most, and how much it may have, where `serve` is not told otherwise.
+const MAX_CHECK_TIME: Duration = Duration::from_millis(150);
+const MAX_CHECK_BYTES: u32 = 16 << 20;
+/// What is put behind the name of the Service for the one whose name has each replica as an address.
+const HEADLESS: &str = "-headless";
 
 /// What all forms have.
 #[derive(Debug, Clone)]
@@ -31,7 +41,7 @@ pub struct Tollgate {
     /// The namespace that it is in.
     pub namespace: Name,
     /// What names of Services end in.
-    pub cluster_domain: Host,
+    pub cluster_domain: DnsName,
     /// How long Envoy waits for an answer.
     pub timeout: Wait,
     /// How much of a body Envoy sends along. 0: nothing.
@@ -57,9 +67,9 @@ pub struct Sidecar {
     /// The socket that both see.
     pub socket: SocketPath,
     /// The image of its container.
-    pub image: String,
+    pub image: Image,
     /// The ConfigMap with its policies.
-    pub policies: Name,
+    pub policies: Host,
 }
 
 /// What is printed.
@@ -93,9 +103,16 @@ pub enum Error {
         /// What can be done.
         instead: &'static str,
     },
-    /// A name that is made of others is too long.
-    #[error("an object would be called `{0}`, which has more than {MAX_NAME} characters: name it with --name")]
-    TooLong(String),
+    /// A name of a host that is made of others is too long.
+    #[error(
+        "`{host}` would be asked, and a name of a host has at most {MAX_PART} characters between two dots and {MAX_HOST} in all; {instead}"
+    )]
+    TooLong {
+        /// The name.
+        host: String,
+        /// What can be done.
+        instead: &'static str,
+    },
     /// A template of ours is wrong.
     #[error("a template cannot be rendered: {0}")]
     Template(#[from] gotmpl::TemplateError),
@@ -138,15 +155,15 @@ impl TargetRef {
 }
 
 impl Tollgate {
-    fn common(&self) -> Common {
+    fn common(&self) -> Result<Common, Error> {
         let labels = [("app.kubernetes.io/name", "tollgate"), ("app.kubernetes.io/instance", self.service.as_str())];
         let mut labels: BTreeMap<_, _> = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        labels.extend(self.labels.iter().cloned().map(Label::into_pair));
-        Common {
+        labels.extend(one_value_each(&self.labels, "an object has one", "leave one of them out")?);
+        Ok(Common {
             service: Service {
                 name: self.service.to_string(),
                 namespace: self.namespace.to_string(),
-                host: format!("{}.{}.svc.{}", self.service, self.namespace, self.cluster_domain),
+                host: self.host("", "shorten --cluster-domain")?,
                 port: PORT,
             },
             labels,
@@ -156,45 +173,70 @@ impl Tollgate {
             ext_proc: self.ext_proc == ExtProc::With,
             ext_proc_port: EXT_PROC_PORT,
             health_service: HEALTH_SERVICE,
-        }
+        })
     }
 
-    /// What an attachment is called: like Tollgate and what it is for, unless it was named.
-    fn name_for(&self, named: Option<&Name>, parts: &[&str]) -> Result<String, Error> {
-        if let Some(name) = named {
-            return Ok(name.to_string());
+    /// What an attachment is called, unless it was named.
+    fn name_for(&self, named: Option<&Name>, purpose: &Purpose) -> String {
+        named.map_or_else(|| purpose.name(&self.service), ToString::to_string)
+    }
+
+    /// In the pod of a proxy its container has no settings for time and size, and so what `serve` has by itself.
+    fn check_beside(&self) -> Result<(), Error> {
+        let impossible = |asked, why, instead| Err(Error::Impossible { asked, why, instead });
+        if self.timeout.time() <= MAX_CHECK_TIME {
+            return impossible(
+                "--sidecar with a --timeout of 150ms or less",
+                "Tollgate takes up to its --max-check-time, 150ms, and Envoy would not wait for what it then says",
+                "give more time",
+            );
         }
-        let parts = [&[self.service.as_str()], parts].concat();
-        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        let whole = parts.join("-").to_lowercase().replace(['_', '.'], "-");
-        if whole.len() > MAX_NAME { Err(Error::TooLong(whole)) } else { Ok(whole) }
+        if self.max_request_bytes >= MAX_CHECK_BYTES {
+            return impossible(
+                "--sidecar with --max-request-bytes of 16MiB or more",
+                "Tollgate refuses what is above its --max-check-bytes, 16MiB, and so each request with such a body",
+                "send less",
+            );
+        }
+        Ok(())
+    }
+
+    /// The host of its Service, or of that with this behind its name.
+    fn host(&self, suffix: &str, instead: &'static str) -> Result<String, Error> {
+        let name = format!("{}{suffix}", self.service);
+        let host = format!("{name}.{}.svc.{}", self.namespace, self.cluster_domain);
+        if name.len() > MAX_PART || host.len() > MAX_HOST { Err(Error::TooLong { host, instead }) } else { Ok(host) }
     }
 }
 
 /// Labels by which pods or routes are found. Of two values of one label the last would win, and what has the other one would
-/// go unjudged.
+/// go unjudged. One without a value is rather an empty variable of a script.
 fn pairs(labels: &[Label]) -> Result<BTreeMap<String, String>, Error> {
-    let mut pairs = BTreeMap::new();
-    for (key, value) in labels.iter().cloned().map(Label::into_pair) {
-        if pairs.insert(key, value.clone()).is_some_and(|earlier| earlier != value) {
-            return Err(Error::Impossible {
-                asked: "two values of one label",
-                why: "nothing has both, and each selector is for what has all of its labels",
-                instead: "name one of them, and attach to the other in another run",
-            });
-        }
+    let why = "nothing has both, and each selector is for what has all of its labels";
+    let pairs = one_value_each(labels, why, "name one of them, and attach to the other in another run")?;
+    if pairs.values().any(String::is_empty) {
+        return Err(Error::Impossible {
+            asked: "--selector with a label without a value",
+            why: "it is for what has this label and nothing in it, and whatever has a value would go unjudged",
+            instead: "give the value, as key=value",
+        });
     }
     Ok(pairs)
 }
 
-/// What labels say, in a word each: their value, or of `tollgate.dev/enforce=true` the key.
-fn says(labels: &BTreeMap<String, String>) -> Vec<&str> {
-    labels.iter().map(|(key, value)| if value == "true" { name_of(key) } else { value.as_str() }).collect()
-}
-
-/// The key of a label without the host before it.
-fn name_of(key: &str) -> &str {
-    key.rsplit_once('/').map_or(key, |(_, name)| name)
+/// Labels by their keys.
+fn one_value_each(
+    labels: &[Label],
+    why: &'static str,
+    instead: &'static str,
+) -> Result<BTreeMap<String, String>, Error> {
+    let mut pairs = BTreeMap::new();
+    for (key, value) in labels.iter().cloned().map(Label::into_pair) {
+        if pairs.insert(key, value.clone()).is_some_and(|earlier| earlier != value) {
+            return Err(Error::Impossible { asked: "two values of one label", why, instead });
+        }
+    }
+    Ok(pairs)
 }
 
 /// Pods that have Tollgate in them.
@@ -208,7 +250,7 @@ struct Pods {
 }
 
 impl Pods {
-    fn try_new(sidecar: &Sidecar, namespace: &Name) -> Result<Self, Error> {
+    fn try_new(sidecar: &Sidecar, tollgate: &Tollgate, namespace: &Name) -> Result<Self, Error> {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct Context<'a> {
@@ -217,8 +259,9 @@ impl Pods {
             socket_folder: &'a str,
             policies_config_map: &'a str,
         }
+        tollgate.check_beside()?;
         let context = Context {
-            image: &sidecar.image,
+            image: sidecar.image.as_str(),
             socket: sidecar.socket.as_str(),
             socket_folder: sidecar.socket.folder(),
             policies_config_map: sidecar.policies.as_str(),

@@ -12,7 +12,7 @@ use std::io::Write;
 use anyhow::Result;
 
 use super::Outcome;
-use crate::attach::manifests::value::{Host, Label, Name, SocketPath, Wait};
+use crate::attach::manifests::value::{BodyBytes, DnsName, Host, Image, Label, Name, SocketPath, Wait};
 use crate::attach::manifests::{Error, ExtProc, Manifests, Sidecar, Tollgate};
 
 #[derive(Debug, clap::Args)]
@@ -38,7 +38,7 @@ pub(super) fn run(args: Args, out: &mut impl Write) -> Result<Outcome> {
         Mesh::Envoy(args) => envoy::run(args, out),
     };
     match printed {
-        Err(error) if matches!(error.downcast_ref(), Some(Error::Impossible { .. } | Error::TooLong(_))) => {
+        Err(error) if matches!(error.downcast_ref(), Some(Error::Impossible { .. } | Error::TooLong { .. })) => {
             writeln!(std::io::stderr(), "error: {error}")?;
             Ok(Outcome::BadUsage)
         }
@@ -58,7 +58,7 @@ struct Asked {
     service: Name,
     /// What names of Services end in
     #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
-    cluster_domain: Host,
+    cluster_domain: DnsName,
     /// How long Envoy waits for an answer; set Tollgate's --max-check-time below it
     #[arg(long, value_name = "TIME", default_value = "250ms")]
     timeout: Wait,
@@ -71,13 +71,13 @@ struct Asked {
 }
 
 impl Asked {
-    fn tollgate(self, max_request_bytes: u32) -> Tollgate {
+    fn tollgate(self, max_request_bytes: BodyBytes) -> Tollgate {
         Tollgate {
             service: self.service,
             namespace: self.namespace,
             cluster_domain: self.cluster_domain,
             timeout: self.timeout,
-            max_request_bytes,
+            max_request_bytes: max_request_bytes.0,
             ext_proc: if self.ext_proc { ExtProc::With } else { ExtProc::Without },
             labels: self.labels,
         }
@@ -96,10 +96,10 @@ struct Beside {
     socket: SocketPath,
     /// The image of Tollgate
     #[arg(long, value_name = "IMAGE", default_value = concat!("ghcr.io/tollgate-dev/tollgate:", env!("CARGO_PKG_VERSION")), requires = "sidecar")]
-    image: String,
+    image: Image,
     /// The ConfigMap with the policies, in the namespace of these pods
     #[arg(long, value_name = "NAME", default_value = "tollgate-policies", requires = "sidecar")]
-    policies_config_map: Name,
+    policies_config_map: Host,
 }
 
 impl Beside {

@@ -23,6 +23,7 @@ mod kind;
 mod metrics;
 mod monitoring;
 mod notes;
+mod nulls;
 mod object;
 mod pods;
 mod policies;

@@ -146,3 +146,39 @@ fn every_mount_has_its_volume_and_every_volume_its_mount() {
         assert_eq!(volumes, mounted, "{title}");
     }
 }
+
+/// The command has no file of settings to mount, and says the few that it needs in arguments. All else is to be the same.
+#[test]
+fn the_container_that_the_command_prints_is_the_charts_own_but_for_its_settings() {
+    let line = "attach istio -n shop --selector app=orders --sidecar --only pod";
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_tollgate")).args(line.split(' ')).output().unwrap();
+    let printed = values(&String::from_utf8(output.stdout).unwrap()).remove(0);
+    let rendered = &renders()["sidecar"].objects;
+    let patch = rendered.iter().find_map(|object| object.0["data"]["patch.yaml"].as_str()).unwrap();
+    let own = values(patch).remove(0);
+    let [printed, own] = [&printed, &own].map(|patch| &patch["spec"]["template"]["spec"]);
+    let keys = [
+        "name",
+        "restartPolicy",
+        "ports",
+        "startupProbe",
+        "readinessProbe",
+        "livenessProbe",
+        "securityContext",
+        "resources",
+    ];
+    for key in keys {
+        assert_eq!(printed["initContainers"][0][key], own["initContainers"][0][key], "{key}");
+    }
+    let named = |list: &Value, name: &str| list.as_array().unwrap().iter().find(|one| one["name"] == name).cloned();
+    for name in ["tollgate-socket", "tollgate-ledger"] {
+        assert_eq!(named(&printed["volumes"], name), named(&own["volumes"], name), "{name}");
+        let mounted = |pod: &Value| named(&pod["initContainers"][0]["volumeMounts"], name).unwrap();
+        assert_eq!(mounted(printed), mounted(own), "{name}");
+    }
+    // Without a bound in the form with a disk, and with the same one in both of these.
+    let settings = rendered.iter().find_map(|object| object.0["data"]["tollgate.yaml"].as_str()).unwrap();
+    let bound = settings.lines().find_map(|line| line.strip_prefix("ledgerMaxBytes: ")).unwrap();
+    let arguments = printed["initContainers"][0]["args"].as_array().unwrap();
+    assert!(arguments.contains(&json!(format!("--ledger-max-bytes={bound}"))), "{arguments:?}");
+}

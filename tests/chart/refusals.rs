@@ -40,7 +40,8 @@ fn what_the_chart_sets_itself_is_no_setting() {
 #[test]
 fn a_webhook_is_never_for_every_configmap_of_the_cluster() {
     let says = "webhook.objectSelector is empty, and would stand for every ConfigMap of the cluster";
-    for selector in ["null", "{ matchLabels: null }", "{ matchLabels: { tollgate.dev/policy: null } }"] {
+    refused("webhook: { enabled: true, objectSelector: null }", "webhook: objectSelector is required");
+    for selector in ["{ matchLabels: null }", "{ matchLabels: { tollgate.dev/policy: null } }"] {
         for part in ["enabled: true", "admissionPolicy: { enabled: true }"] {
             refused(&format!("webhook: {{ {part}, objectSelector: {selector} }}"), says);
         }
@@ -135,6 +136,61 @@ fn traces_that_would_not_arrive_are_refused() {
         "config: { otlpEndpoint: http://collector:4317 }",
         "config.otlpEndpoint is set, and networkPolicy.egress is empty, so no trace would get out",
     );
+}
+
+/// Bounds that Envoy and Tollgate have to agree about.
+#[test]
+fn an_attachment_that_waits_too_short_or_sends_too_much_is_refused() {
+    let default = |key: &str| {
+        let setting = tollgate::config::SETTINGS.iter().find(|one| one.key() == key).unwrap();
+        setting.default.unwrap()
+    };
+    let (time, bytes) = (default("maxCheckTime"), default("maxCheckBytes"));
+    let attached = [
+        ("istio: { enabled: true, workloads: [{ namespace: a }] }", "attach.maxRequestBytes"),
+        ("envoy: { configMap: { enabled: true } }", "attach.maxRequestBytes"),
+        (
+            "envoyGateway: { enabled: true, maxRequestBytes: 16777216, workloads: [{ namespace: a }] }",
+            "attach.envoyGateway.maxRequestBytes",
+        ),
+    ];
+    for (form, key) in attached {
+        let says = format!("attach.timeout is {time}, and config.maxCheckTime ({time}) is not below it");
+        refused(&format!("attach: {{ timeout: {time}, {form} }}"), &says);
+        let says = format!("{key} is 16777216, and config.maxCheckBytes ({bytes}) is not above it");
+        refused(&format!("attach: {{ maxRequestBytes: 16777216, {form} }}"), &says);
+        let values = "config: { maxCheckTime: 240ms, maxCheckBytes: 33554432, maxPendingBytes: 64MiB }";
+        with_values(&format!("{values}\nattach: {{ maxRequestBytes: 16777216, {form} }}")).unwrap();
+    }
+    let form = attached[1].0;
+    refused(
+        &format!("config: {{ maxCheckTime: 1m 30s }}\nattach: {{ {form} }}"),
+        "attach.timeout is 250ms, and config.maxCheckTime (1m 30s) is not below it: Envoy would not wait",
+    );
+    refused(
+        &format!("config: {{ maxCheckBytes: 65536 }}\nattach: {{ {form} }}"),
+        "attach.maxRequestBytes is 65536, and config.maxCheckBytes (65536) is not above it",
+    );
+    // Where nothing is attached here, it is somebody else's.
+    with_values("config: { maxCheckTime: 1m, maxCheckBytes: 64KiB }").unwrap();
+    refused("attach: { envoyGateway: { hostname: 10.0.0.7 } }", "a BackendTLSPolicy takes no address");
+}
+
+#[test]
+fn what_is_meant_otherwise_is_said_in_its_form() {
+    for (size, shown) in [("10", "10"), ("'10'", "10"), ("10GB", "10GB"), ("1.5", "1.5")] {
+        refused(
+            &format!("ledger: {{ size: {size} }}"),
+            &format!("ledger.size is {shown}: it is a number with a unit, such as 10Gi"),
+        );
+    }
+    refused("ledger: { emptyDirSizeLimit: 2 }", "ledger.emptyDirSizeLimit is 2: it is a whole number of Mi or Gi");
+    for named in ["shop", "[shop]", "[{ name: other, keys: [a.yaml] }, shop]"] {
+        refused(
+            &format!("policies: {{ existingConfigMaps: {named} }}"),
+            "policies.existingConfigMaps is a list of objects, and has the text shop: write `[{ name: shop }]`",
+        );
+    }
 }
 
 #[test]

@@ -79,11 +79,19 @@ async fn carries_traffic(lab: &Lab, envoy: &Envoy, mut tollgate: Tollgate) {
 
 const SOCKET: &str = "envoy --socket /run/tollgate/tollgate.sock";
 const MUTUAL: &str = "envoy --host tollgate.internal --tls both";
+const ADDRESS: &str = "envoy --host tollgate.internal --tls both --san 127.0.0.1";
 
 #[tokio::test]
 async fn envoy_accepts_every_form_of_a_whole_configuration() {
     let lab = Lab::new().await;
-    for form in [SOCKET, MUTUAL, "envoy", "envoy --tls server --san tollgate.internal --max-request-bytes 0"] {
+    for form in [
+        SOCKET,
+        MUTUAL,
+        ADDRESS,
+        "envoy --host fd00::7 --tls server",
+        "envoy",
+        "envoy --tls server --san tollgate.internal --max-request-bytes 0",
+    ] {
         accepted(&lab, form, &attach(form));
         accepted(&lab, form, &attach(&format!("{form} --only cluster")));
     }
@@ -140,6 +148,22 @@ async fn mutual_tls_carries_traffic() {
     let arguments = ["--max-check-time", "4s", "--tls", &folder, "--tls-client-ca", &ca, "--tls-client-san", GATEWAY];
     let tollgate = lab.tollgate_at(Address::Tcp(([127, 0, 0, 1], 0).into()), &arguments).await;
     let envoy = start(&lab, &placed(&lab, tollgate.listen(), &attach(MUTUAL))).await;
+    carries_traffic(&lab, &envoy, tollgate).await;
+}
+
+#[tokio::test]
+async fn an_address_is_proven_by_a_certificate_that_has_it() {
+    let lab = Lab::new().await;
+    let folder = certificates_of_tollgate(&lab).display().to_string();
+    let ca = lab.tls().client_authority.display().to_string();
+    let arguments = ["--max-check-time", "4s", "--tls", &folder, "--tls-client-ca", &ca, "--tls-client-san", GATEWAY];
+    let tollgate = lab.tollgate_at(Address::Tcp(([127, 0, 0, 1], 0).into()), &arguments).await;
+    let other = placed(&lab, tollgate.listen(), &attach(&ADDRESS.replace("127.0.0.1", "127.0.0.2")));
+    let client = lab.workload("spiffe://cluster.local/ns/bots/sa/chat");
+    let envoy = start(&lab, &other).await;
+    let refused = lab.client(&envoy, "front", Some(&client)).send(&Request::get(HOST, "/v1/orders/7")).await.unwrap();
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    let envoy = start(&lab, &placed(&lab, tollgate.listen(), &attach(ADDRESS))).await;
     carries_traffic(&lab, &envoy, tollgate).await;
 }
 

@@ -1,5 +1,7 @@
 //! `tollgate attach`: what is printed for which flags, what is refused, and that the chart renders the same.
 
+mod names;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +41,7 @@ fn prints(line: &str, parts: &[&str], not: &[&str]) {
 #[test]
 fn istio_has_a_policy_and_a_provider_or_a_filter() {
     let never = ["operation: ADD", "filterClass", "failOpen: true", "failure_mode_allow: true"];
-    let provider = ["kind: AuthorizationPolicy", "action: CUSTOM", "name: tollgate-orders\n", "app: orders"];
+    let provider = ["kind: AuthorizationPolicy", "action: CUSTOM", "name: tollgate-app-orders\n", "app: orders"];
     let fragment = ["#       envoyExtAuthzGrpc:", "#         timeout: 250ms", "#         statusOnError: \"503\""];
     let line = "istio -n shop --selector app=orders";
     prints(line, &[provider.as_slice(), &fragment].concat(), &[never.as_slice(), &["EnvoyFilter"]].concat());
@@ -66,9 +68,14 @@ fn a_waypoint_is_named_and_never_selected() {
     let both =
         [refs.as_slice(), &["annotate gateway waypoint ambient.istio.io/xfcc-include-client-identity=true"]].concat();
     prints("istio -n shop --waypoint waypoint", &both, &["selector:"]);
-    let filter = [both.as_slice(), &["context: ANY"]].concat();
-    prints("istio -n shop --waypoint waypoint --mode envoy-filter", &filter, &["workloadSelector:"]);
-    prints("istio -n edge --gateway public --mode envoy-filter", &["context: GATEWAY", "name: public"], &["xfcc"]);
+    // The tunnel around the requests has a connection manager and a router too, in a listener of another name.
+    let listener = "context: SIDECAR_INBOUND\n        listener:\n          name: main_internal\n          filterChain:";
+    let filter = [both.as_slice(), &[listener]].concat();
+    let line = "istio -n shop --waypoint waypoint --mode envoy-filter --ext-proc";
+    prints(line, &filter, &["workloadSelector:", "context: ANY"]);
+    assert_eq!(printed(line).matches(listener).count(), printed(line).matches("applyTo:").count());
+    let not = ["xfcc", "main_internal"];
+    prints("istio -n edge --gateway public --mode envoy-filter", &["context: GATEWAY", "name: public"], &not);
 }
 
 #[test]
@@ -168,6 +175,17 @@ fn what_cannot_be_is_refused_and_says_why_and_what_instead() {
         ("envoy --socket /x.sock", ["absolute path in a folder", "--socket"]),
         ("envoy --socket /run/t/x.sock --tls both", ["cannot be used with", "--tls"]),
         ("envoy --san a.b", ["required arguments were not provided", "--tls"]),
+        ("envoy --port 0", ["0 is not in 1..=65535", "--port"]),
+        ("envoy --host a:9000", ["an address, or names", "without a port"]),
+        ("envoy --host 10.0.0.256", ["an address, or names", "--host"]),
+        ("envoy --host ", ["an address, or names", "--host"]),
+        ("envoy --tls both --san spiffe://a/b", ["an address, or names", "--san"]),
+        ("envoy --max-request-bytes 64K", ["such as 65536 or 64KiB", "--max-request-bytes"]),
+        ("envoy --cluster-domain 10.0.0.1", ["is no address", "--cluster-domain"]),
+        ("envoy-gateway -n a --tls --san 10.0.0.1", ["is no address", "--san"]),
+        ("envoy-gateway -n a --selector app=", ["a label without a value", "would go unjudged"]),
+        ("istio -n a --selector a=b --sidecar --image ", ["a repository with a tag or a digest", "--image"]),
+        ("istio -n a --label a=b --label a=c", ["two values of one label", "leave one of them out"]),
         ("envoy-gateway -n a --sidecar --tls", ["--sidecar with --tls", "no certificates"]),
         ("envoy-gateway -n a --route r --gateway g", ["cannot be used with", "--gateway"]),
         ("envoy-gateway -n a --no-client-traffic", ["required arguments were not provided", "--gateway"]),
@@ -178,9 +196,32 @@ fn what_cannot_be_is_refused_and_says_why_and_what_instead() {
             assert!(said.contains(part), "{line}: {part:?} is not in {said}");
         }
     }
-    let long = format!("istio -n shop --selector app={}", "a".repeat(60));
-    let (_, said, status) = attach(&long.split(' ').collect::<Vec<_>>());
-    assert!(status == Some(2) && said.contains("name it with --name"), "{said}");
+}
+
+/// The container that is printed has no settings for them.
+#[test]
+fn beside_an_application_the_bounds_are_those_of_serve() {
+    for (flag, key) in [("--timeout", "maxCheckTime"), ("--max-request-bytes", "maxCheckBytes")] {
+        let setting = tollgate::config::SETTINGS.iter().find(|one| one.key() == key).unwrap();
+        let line = format!("istio -n a --selector a=b --sidecar {flag} {}", setting.default.unwrap());
+        let (_, said, status) = attach(&line.split(' ').collect::<Vec<_>>());
+        assert!(
+            status == Some(2) && said.contains(&format!("--{}, {}", setting.flag(), setting.default.unwrap())),
+            "{said}"
+        );
+    }
+    printed("istio -n a --selector a=b --sidecar --timeout 151ms --max-request-bytes 16777215");
+}
+
+#[test]
+fn an_address_is_proven_as_an_address_and_a_name_as_a_name() {
+    let address = ["- san_type: IP_ADDRESS\n", "matcher: { exact: 10.0.0.7 }"];
+    let both = [address.as_slice(), &["address: 10.0.0.7, port_value"]].concat();
+    prints("envoy --host 10.0.0.7 --tls server", &both, &["sni: 10", "san_type: DNS\n"]);
+    prints("envoy --host [fd00::7] --tls both", &["IP_ADDRESS", "{ exact: fd00::7 }"], &["sni: \"fd"]);
+    let name = ["sni: a.internal\n", "- san_type: DNS\n", "matcher: { exact: a.internal }"];
+    prints("envoy --host 10.0.0.7 --tls server --san a.internal", &name, &["IP_ADDRESS"]);
+    prints("envoy --host a.internal --tls server --san 10.0.0.7", &address, &["sni: 10", "sni: a.internal"]);
 }
 
 /// What Helm prints for a chart; the one of the tools, or that of `TOLLGATE_HELM`.

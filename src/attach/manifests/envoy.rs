@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::value::{Host, SocketPath};
-use super::{Common, Error, Tollgate, template};
+use super::value::{Peer, SocketPath};
+use super::{Common, Error, HEADLESS, Tollgate, template};
 
 /// How an Envoy is attached.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub enum Address {
     /// Behind a name, each address of which is a replica.
     Host {
         /// The name. None: that of the headless Service.
-        host: Option<Host>,
+        host: Option<Peer>,
         /// The port.
         port: u16,
         /// How both prove who they are.
@@ -35,8 +35,8 @@ pub enum Address {
 /// How Envoy and Tollgate prove who they are.
 #[derive(Debug, Clone)]
 pub struct Tls {
-    /// The name in Tollgate's certificate. None: that of the host.
-    pub name: Option<Host>,
+    /// The name or the address in Tollgate's certificate. None: that of the host.
+    pub name: Option<Peer>,
     /// Who shows a certificate.
     pub shown: Shown,
 }
@@ -63,8 +63,10 @@ pub enum Part {
 const EXT_PROC_SERVICE: &str = "envoy.service.ext_proc.v3.ExternalProcessor";
 
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct TlsContext {
     name: String,
+    is_address: bool,
     mutual: bool,
 }
 
@@ -89,12 +91,12 @@ struct Context {
 impl Attachment {
     /// Its configuration, as a file.
     pub fn render(&self) -> Result<String, Error> {
-        let mut context = self.context();
+        let mut context = self.context()?;
         let mut other = Context {
             cluster: context.ext_proc_cluster,
             port: context.common.ext_proc_port,
             socket: if context.socket.is_empty() { String::new() } else { format!("{}.ext-proc", context.socket) },
-            ..self.context()
+            ..self.context()?
         };
         other.common.health_service = EXT_PROC_SERVICE;
         context.ext_authz = template::render(template::EXT_AUTHZ, &context)?;
@@ -108,23 +110,26 @@ impl Attachment {
         Ok(template::render(source, &context)?)
     }
 
-    fn context(&self) -> Context {
-        let common = self.tollgate.common();
-        let Tollgate { service, namespace, cluster_domain, .. } = &self.tollgate;
+    fn context(&self) -> Result<Context, Error> {
+        let common = self.tollgate.common()?;
         let (host, port, socket, tls) = match &self.address {
             Address::Host { host, port, tls } => {
                 // Each replica is an address of its own there. The other Service has one address, and would keep to one replica.
-                let headless = || format!("{service}-headless.{namespace}.svc.{cluster_domain}");
-                let host = host.as_ref().map_or_else(headless, ToString::to_string);
-                let tls = tls.as_ref().map(|tls| TlsContext {
-                    name: tls.name.as_ref().map_or_else(|| host.clone(), ToString::to_string),
-                    mutual: tls.shown == Shown::ByBoth,
+                let headless = || self.tollgate.host(HEADLESS, "name it with --host");
+                let name = host.as_ref().map_or_else(headless, |host| Ok(host.to_string()))?;
+                let tls = tls.as_ref().map(|tls| {
+                    let proven = tls.name.as_ref().or(host.as_ref());
+                    TlsContext {
+                        name: proven.map_or_else(|| name.clone(), ToString::to_string),
+                        is_address: matches!(proven, Some(Peer::Address(_))),
+                        mutual: tls.shown == Shown::ByBoth,
+                    }
                 });
-                (host, *port, String::new(), tls)
+                (name, *port, String::new(), tls)
             }
             Address::Socket(path) => (String::new(), 0, path.to_string(), None),
         };
-        Context {
+        Ok(Context {
             common,
             cluster: "tollgate",
             ext_proc_cluster: "tollgate_ext_proc",
@@ -138,6 +143,6 @@ impl Attachment {
             ext_proc_filter: String::new(),
             cluster_config: String::new(),
             ext_proc_cluster_config: String::new(),
-        }
+        })
     }
 }

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::value::{Host, Label, Name};
-use super::{Common, Error, ExtProc, Manifests, Pods, Sidecar, TargetRef, Tollgate, pairs, says, template};
+use super::name::Purpose;
+use super::value::{DnsName, Host, Label, Name};
+use super::{Common, Error, ExtProc, Manifests, Pods, Sidecar, TargetRef, Tollgate, pairs, template};
 
 /// How routes are attached.
 #[derive(Debug, Clone)]
@@ -58,14 +59,14 @@ pub enum ClientTraffic {
 pub struct Tls {
     /// The name in it.
     #[serde(serialize_with = "as_text")]
-    pub name: Host,
+    pub name: DnsName,
     /// The ConfigMap with `ca.crt`, beside Tollgate's Service.
     #[serde(serialize_with = "as_text")]
     pub authority: Host,
 }
 
-fn as_text<S: serde::Serializer>(host: &Host, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(host.as_str())
+fn as_text<S: serde::Serializer>(host: &impl ToString, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&host.to_string())
 }
 
 #[derive(Debug, Serialize)]
@@ -92,31 +93,32 @@ impl Attachment {
     /// Its manifests.
     pub fn render(&self) -> Result<Manifests, Error> {
         self.check()?;
-        let common = self.tollgate.common();
-        let (mut selector, mut target_refs, mut parts) = (BTreeMap::new(), Vec::new(), Vec::new());
-        match &self.target {
+        let common = self.tollgate.common()?;
+        let (mut selector, mut target_refs) = (BTreeMap::new(), Vec::new());
+        let purpose = match &self.target {
             Target::Labels(labels) => {
                 selector = pairs(labels)?;
-                parts = says(&selector);
+                Purpose::labels(&selector)
             }
             Target::Routes { http, grpc } => {
                 target_refs.extend(http.iter().map(|name| TargetRef::of_gateway_api("HTTPRoute", name)));
                 target_refs.extend(grpc.iter().map(|name| TargetRef::of_gateway_api("GRPCRoute", name)));
-                parts.extend(http.iter().chain(grpc).map(Host::as_str));
+                Purpose::routes(http, grpc)
             }
             Target::Gateway(name) => {
                 target_refs.push(TargetRef::of_gateway_api("Gateway", name));
-                parts.push(name.as_str());
+                Purpose::gateway(name)
             }
-        }
+        };
         let is_gateway = matches!(self.target, Target::Gateway(_));
-        let pods = self.sidecar.as_ref().map(|sidecar| Pods::try_new(sidecar, &self.namespace)).transpose()?;
+        let pods =
+            self.sidecar.as_ref().map(|sidecar| Pods::try_new(sidecar, &self.tollgate, &self.namespace)).transpose()?;
         let (socket_folder, container, volumes) =
             pods.map(|pods| (pods.socket_folder, pods.container, pods.volumes)).unwrap_or_default();
         let context = Context {
-            name: self.tollgate.name_for(self.name.as_ref(), &parts)?,
+            name: self.tollgate.name_for(self.name.as_ref(), &purpose),
             namespace: self.namespace.as_str(),
-            grant: self.tollgate.name_for(None, &["from", self.namespace.as_str()])?,
+            grant: self.tollgate.name_for(None, &Purpose::of_namespace(&["from"], &self.namespace)),
             selector: selector.clone(),
             target_refs,
             client_traffic: is_gateway && self.client_traffic == ClientTraffic::Set,

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::name::Purpose;
 use super::value::{ExactPath, Host, Label, Name};
-use super::{Common, Error, ExtProc, Fragment, Manifests, Pods, Sidecar, TargetRef, Tollgate, pairs, says, template};
+use super::{Common, Error, ExtProc, Fragment, Manifests, Pods, Sidecar, TargetRef, Tollgate, pairs, template};
 
 /// How one workload is attached.
 #[derive(Debug, Clone)]
@@ -96,7 +97,7 @@ impl Attachment {
             fragments.push(Fragment { name: "provider", text });
         }
         if let Some(sidecar) = &self.sidecar {
-            let pods = Pods::try_new(sidecar, &self.namespace)?;
+            let pods = Pods::try_new(sidecar, &self.tollgate, &self.namespace)?;
             fragments.push(Fragment { name: "pod", text: template::render(template::ISTIO_POD, &pods)? });
         }
         Ok(Manifests { objects: template::render(template::ISTIO, &context)?, fragments })
@@ -151,7 +152,7 @@ impl Attachment {
     }
 
     fn context(&self) -> Result<Context, Error> {
-        let mut common = self.tollgate.common();
+        let mut common = self.tollgate.common()?;
         if self.sidecar.is_some() {
             common.service.host = format!("{}.local", self.tollgate.service);
             common.service.namespace = self.namespace.to_string();
@@ -161,26 +162,26 @@ impl Attachment {
             (Some(provider), _) => provider.to_string(),
             (None, None) => service.to_string(),
             // The socket of each namespace is another service, and so another provider.
-            (None, Some(_)) => self.tollgate.name_for(None, &[namespace])?,
+            (None, Some(_)) => self.tollgate.name_for(None, &Purpose::of_namespace(&[], &self.namespace)),
         };
-        let (mut selector, mut target_refs, mut parts) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let listeners = match &self.target {
-            Target::Namespace => "SIDECAR_INBOUND",
+        let (mut selector, mut target_refs) = (BTreeMap::new(), Vec::new());
+        let purpose = match &self.target {
+            Target::Namespace => Purpose::whole(),
             Target::Pods(labels) | Target::GatewayPods(labels) => {
                 selector = pairs(labels)?;
-                parts = says(&selector);
-                if matches!(self.target, Target::Pods(_)) { "SIDECAR_INBOUND" } else { "GATEWAY" }
+                Purpose::labels(&selector)
             }
             Target::Gateway(name) | Target::Waypoint(name) => {
                 target_refs.push(TargetRef::of_gateway_api("Gateway", name));
-                parts.push(name.as_str());
-                // What a waypoint's listener counts as has changed between versions of Istio.
-                if matches!(self.target, Target::Gateway(_)) { "GATEWAY" } else { "ANY" }
+                Purpose::gateway(name)
             }
         };
+        // Istio takes a waypoint's listeners for those of a sidecar.
+        let is_gateway = matches!(self.target, Target::GatewayPods(_) | Target::Gateway(_));
+        let listeners = if is_gateway { "GATEWAY" } else { "SIDECAR_INBOUND" };
         let host = common.service.host.clone();
         Ok(Context {
-            name: self.tollgate.name_for(self.name.as_ref(), &parts)?,
+            name: self.tollgate.name_for(self.name.as_ref(), &purpose),
             namespace: namespace.to_owned(),
             mode: if self.mode == Mode::Provider { "provider" } else { "envoyFilter" },
             provider,

@@ -3,6 +3,7 @@
 //! Errors say what a value must be, and stand behind the flag that it was given to.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -43,6 +44,14 @@ text! {
     Host
 }
 text! {
+    /// A name of a host, which is not its address.
+    DnsName
+}
+text! {
+    /// An image, by a tag, a digest or both.
+    Image
+}
+text! {
     /// The path of a Unix socket, in a folder that can be shared.
     SocketPath
 }
@@ -57,6 +66,19 @@ pub struct Label {
     key: String,
     value: String,
 }
+
+/// A host by its name or its address. A certificate is for the one or the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Peer {
+    /// Its name.
+    Name(DnsName),
+    /// Its address.
+    Address(IpAddr),
+}
+
+/// How much of a body is sent along, in bytes. 0: nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyBytes(pub u32);
 
 /// How long Envoy waits, in whole milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +112,70 @@ impl FromStr for Host {
         } else {
             Err("it has names of lower-case letters, digits and hyphens, with dots between them")
         }
+    }
+}
+
+impl FromStr for DnsName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_address = |host: &Host| host.0.rsplit('.').next().is_some_and(|part| part.parse::<u64>().is_ok());
+        match text.parse() {
+            Ok(host) if !is_address(&host) => Ok(Self(host.0)),
+            _ => {
+                Err("it has names of lower-case letters, digits and hyphens, with dots between them, and is no address")
+            }
+        }
+    }
+}
+
+impl FromStr for Peer {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(address) = text.trim_start_matches('[').trim_end_matches(']').parse() {
+            return Ok(Self::Address(address));
+        }
+        let name = text.parse().map_err(|_| {
+            "it is an address, or names of lower-case letters, digits and hyphens with dots between them, without a port"
+        });
+        name.map(Self::Name)
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => name.fmt(f),
+            Self::Address(address) => address.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Image {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let good = |b: u8| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b);
+        let part = |part: &str| part.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if text.bytes().all(good) && text.split(['/', ':', '@']).all(part) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("an image is a repository with a tag or a digest, such as ghcr.io/tollgate-dev/tollgate:0.1.0")
+        }
+    }
+}
+
+impl FromStr for BodyBytes {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const ERROR: &str = "it is a number of bytes below 4GiB, such as 65536 or 64KiB, or 0 for nothing";
+        let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+        let unit = units.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
+        let (count, unit) = unit.unwrap_or((text, 1));
+        let count: u32 = count.parse().map_err(|_| ERROR)?;
+        count.checked_mul(unit).map(Self).ok_or(ERROR)
     }
 }
 
@@ -183,6 +269,11 @@ impl fmt::Display for Wait {
 }
 
 impl Wait {
+    /// Its time.
+    pub fn time(self) -> Duration {
+        self.0
+    }
+
     /// As Envoy writes it, without the unit: `0.25`.
     pub fn seconds(self) -> String {
         self.0.as_secs_f64().to_string()
@@ -209,6 +300,10 @@ mod tests {
         let long = "a".repeat(64);
         check::<Name>(&["a", "a-1", "1"], &["", "-a", "a-", "A", "a.b", "a_b", injected, &long]);
         check::<Host>(&["a", "a.b-c.d", "127.0.0.1"], &["", ".a", "a.", "a..b", "a:1", "*.a", injected]);
+        check::<DnsName>(&["a", "a.b-c.d", "1.a"], &["", "127.0.0.1", "a.1", "::1", "*.a", injected]);
+        check::<Peer>(&["a.b", "127.0.0.1", "::1", "[::1]"], &["", "a:1", "127.0.0.1:9000", "1.2.3.400", injected]);
+        let digest = format!("r.example:5000/a/b_c:1.0@sha256:{}", "0".repeat(64));
+        check::<Image>(&["a", "a/b:1", &digest], &["", ":1", "a:", "a:@b", "a//b", "a b", "-a", injected]);
         check::<Label>(
             &["a=b", "a.b/c_d=E.f", "a="],
             &["a", "=b", "/a=b", "a/=b", "a=b,c=d", "a=-b", "a=b\n", injected],
@@ -241,6 +336,15 @@ mod tests {
             let wait: Wait = text.parse().unwrap();
             assert_eq!((wait.to_string().as_str(), wait.seconds().as_str()), (milliseconds, seconds));
         }
+    }
+
+    #[test]
+    fn bytes_of_a_body_have_a_unit_or_none() {
+        check::<BodyBytes>(
+            &["0", "65536", "64KiB", "3GiB"],
+            &["", "-1", "64K", "64 KiB", "4GiB", "4294967296", "1.5MiB"],
+        );
+        assert_eq!("64KiB".parse(), Ok(BodyBytes(65536)));
     }
 
     #[test]

@@ -8,28 +8,28 @@ use clap::ValueEnum;
 use super::Asked;
 use crate::attach::manifests::PORT;
 use crate::attach::manifests::envoy::{Address, Attachment, Part, Shown, Tls};
-use crate::attach::manifests::value::{Host, SocketPath};
+use crate::attach::manifests::value::{BodyBytes, Peer, SocketPath};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where Tollgate is; each address behind the name is a replica. By default the headless Service in Kubernetes
+    /// Where Tollgate is, a name or an address; each address behind the name is a replica. By default the headless Service in Kubernetes
     #[arg(long, value_name = "HOST", conflicts_with = "socket")]
-    host: Option<Host>,
+    host: Option<Peer>,
     /// Its port
-    #[arg(long, value_name = "PORT", default_value_t = PORT, conflicts_with = "socket")]
+    #[arg(long, value_name = "PORT", default_value_t = PORT, value_parser = clap::value_parser!(u16).range(1..), conflicts_with = "socket")]
     port: u16,
     /// Tollgate has certificates: who shows one
     #[arg(long, value_enum, value_name = "WHO", conflicts_with = "socket")]
     tls: Option<Who>,
-    /// The name in Tollgate's certificate; by default the host
+    /// The name or the address in Tollgate's certificate; by default the host
     #[arg(long, value_name = "NAME", requires = "tls")]
-    san: Option<Host>,
+    san: Option<Peer>,
     /// Tollgate is on the same machine or in the same pod, at this Unix socket
     #[arg(long, value_name = "PATH")]
     socket: Option<SocketPath>,
     /// How much of a body Envoy sends along; what is longer arrives cut off. It must be below Tollgate's --max-check-bytes. 0 for nothing
     #[arg(long, value_name = "BYTES", default_value = "65536")]
-    max_request_bytes: u32,
+    max_request_bytes: BodyBytes,
     /// Print one part alone
     #[arg(long, value_enum, value_name = "PART")]
     only: Option<Only>,

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::{Asked, Beside, print};
 use crate::attach::manifests::envoy_gateway::{Attachment, ClientTraffic, Target, Tls};
-use crate::attach::manifests::value::{Host, Label, Name};
+use crate::attach::manifests::value::{BodyBytes, DnsName, Host, Label, Name};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -30,13 +30,13 @@ pub(super) struct Args {
     no_client_traffic: bool,
     /// How much of a body Envoy sends along; a longer one is a 413 for every action. 0 for nothing
     #[arg(long, value_name = "BYTES", default_value = "0")]
-    max_request_bytes: u32,
+    max_request_bytes: BodyBytes,
     /// Tollgate has certificates: print what Envoy must see of them
     #[arg(long)]
     tls: bool,
     /// The name in Tollgate's certificate; by default `SERVICE.NAMESPACE.svc`
     #[arg(long, value_name = "NAME", requires = "tls")]
-    san: Option<Host>,
+    san: Option<DnsName>,
     /// The ConfigMap beside Tollgate with the authority of its certificate, as `ca.crt`
     #[arg(long, value_name = "NAME", default_value = "tollgate-ca", requires = "tls")]
     ca: Host,

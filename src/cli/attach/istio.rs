@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use super::{Asked, Beside, print};
 use crate::attach::manifests::Error;
 use crate::attach::manifests::istio::{self, Attachment, Target};
-use crate::attach::manifests::value::{ExactPath, Host, Label, Name};
+use crate::attach::manifests::value::{BodyBytes, ExactPath, Host, Label, Name};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -39,7 +39,7 @@ pub(super) struct Args {
     except: Vec<ExactPath>,
     /// How much of a body Envoy sends along; what is longer arrives cut off. It must be below Tollgate's --max-check-bytes. 0 for nothing
     #[arg(long, value_name = "BYTES", default_value = "65536")]
-    max_request_bytes: u32,
+    max_request_bytes: BodyBytes,
     /// What the objects are called; by default like the Service and what they are for
     #[arg(long, value_name = "NAME")]
     name: Option<Name>,

@@ -15,26 +15,23 @@
 {{- end -}}
 {{- $context := dict -}}
 {{- include "tollgate.attach.common" (dict "root" $root "into" $context) -}}
-{{- $parts := list -}}
 {{- $refs := list -}}
 {{- $selector := dict -}}
 {{- range $one.routes -}}
-{{- $parts = append $parts . -}}
 {{- $refs = append $refs (dict "group" "gateway.networking.k8s.io" "kind" "HTTPRoute" "name" .) -}}
 {{- end -}}
 {{- range $one.grpcRoutes -}}
-{{- $parts = append $parts . -}}
 {{- $refs = append $refs (dict "group" "gateway.networking.k8s.io" "kind" "GRPCRoute" "name" .) -}}
 {{- end -}}
 {{- with $one.gateway -}}
-{{- $parts = list . -}}
 {{- $refs = list (dict "group" "gateway.networking.k8s.io" "kind" "Gateway" "name" .) -}}
 {{- end -}}
 {{- if not $refs -}}
 {{- $selector = $one.selector | default (dict "tollgate.dev/enforce" "true") -}}
-{{- range $key, $value := $selector -}}{{- $parts = append $parts (eq $value "true" | ternary (splitList "/" $key | last) $value) -}}{{- end -}}
 {{- end -}}
-{{- $name := include "tollgate.attach.name" (dict "service" $context.service.name "parts" $parts "name" $one.name) -}}
+{{- $purpose := dict "service" $context.service.name "name" $one.name -}}
+{{- include "tollgate.attach.purpose" (dict "labels" $selector "gateway" $one.gateway "routes" $one.routes "grpcRoutes" $one.grpcRoutes "into" $purpose) -}}
+{{- $name := include "tollgate.attach.name" $purpose -}}
 {{- if hasKey $seen (printf "%s/%s" $one.namespace $name) -}}
 {{- fail (printf "%s: two workloads would be called %s: give one of them a `name`" $where $name) -}}
 {{- end -}}
@@ -45,7 +42,7 @@
 {{- $_ := set $context "maxRequestBytes" (int $gateway.maxRequestBytes) -}}
 {{- $_ := set $context "name" $name -}}
 {{- $_ := set $context "namespace" $one.namespace -}}
-{{- $_ := set $context "grant" (include "tollgate.attach.name" (dict "service" $context.service.name "parts" (list "from" $one.namespace) "name" "")) -}}
+{{- $_ := set $context "grant" (include "tollgate.attach.name" (dict "service" $context.service.name "words" (list "from" $one.namespace) "exact" (printf "Namespace/%s" $one.namespace) "wordsSayIt" true "name" "")) -}}
 {{- $_ := set $context "selector" $selector -}}
 {{- $_ := set $context "targetRefs" $refs -}}
 {{- $_ := set $context "clientTraffic" (and (not (empty $one.gateway)) (dig "clientTraffic" true $one)) -}}
@@ -75,7 +72,7 @@
 {{- if ne $mode "none" -}}
 {{- $clients := .Values.tls.clientCA -}}
 {{- $mutual := or $clients.fromServerSecret $clients.secret.name $clients.configMap.name | empty | not -}}
-{{- $tls = dict "name" ($context.headless) "mutual" $mutual -}}
+{{- $tls = dict "name" $context.headless "isAddress" false "mutual" $mutual -}}
 {{- end -}}
 {{- $_ := set $context "cluster" "tollgate" -}}
 {{- $_ := set $context "extProcCluster" "tollgate_ext_proc" -}}

@@ -43,14 +43,13 @@
 {{- $_ := set $context.service "host" (printf "%s.local" $service) -}}
 {{- $_ := set $context.service "namespace" $one.namespace -}}
 {{- end -}}
-{{- $parts := list -}}
 {{- $refs := list -}}
-{{- range $key, $value := $one.selector -}}{{- $parts = append $parts (eq $value "true" | ternary (splitList "/" $key | last) $value) -}}{{- end -}}
 {{- with coalesce $one.gateway $one.waypoint -}}
-{{- $parts = list . -}}
 {{- $refs = list (dict "group" "gateway.networking.k8s.io" "kind" "Gateway" "name" .) -}}
 {{- end -}}
-{{- $name := include "tollgate.attach.name" (dict "service" $service "parts" $parts "name" $one.name) -}}
+{{- $purpose := dict "service" $service "name" $one.name -}}
+{{- include "tollgate.attach.purpose" (dict "labels" $one.selector "gateway" (coalesce $one.gateway $one.waypoint) "into" $purpose) -}}
+{{- $name := include "tollgate.attach.name" $purpose -}}
 {{- if hasKey $seen (printf "%s/%s" $one.namespace $name) -}}
 {{- fail (printf "%s: two workloads would be called %s: give one of them a `name`" $where $name) -}}
 {{- end -}}
@@ -61,10 +60,9 @@
 {{- $_ := set $context "referencedService" (printf "%s/%s" $context.service.namespace $context.service.host) -}}
 {{- $_ := set $context "selector" ($one.selector | default dict) -}}
 {{- $_ := set $context "targetRefs" $refs -}}
+{{- /* Istio takes a waypoint's listeners for those of a sidecar. */ -}}
 {{- $_ := set $context "listeners" "SIDECAR_INBOUND" -}}
 {{- if or $one.gateway $one.gatewayPods -}}{{- $_ := set $context "listeners" "GATEWAY" -}}{{- end -}}
-{{- /* What a waypoint's listener counts as has changed between versions of Istio. */ -}}
-{{- if $one.waypoint -}}{{- $_ := set $context "listeners" "ANY" -}}{{- end -}}
 {{- $_ := set $context "exceptPaths" ($one.exceptPaths | default list) -}}
 {{- $_ := set $context "waypoint" ($one.waypoint | default "") -}}
 {{- $_ := set $context "cluster" (printf "outbound|%d||%s" $context.service.port $context.service.host) -}}
@@ -86,7 +84,7 @@
 {{- $own := .root.Values.attach.istio.provider -}}
 {{- $service := include "tollgate.fullname" .root -}}
 {{- if eq (.root.Values.kind | default "statefulset") "sidecar" -}}
-{{- $own = include "tollgate.attach.name" (dict "service" ($own | default $service) "parts" (list .namespace) "name" "") -}}
+{{- $own = include "tollgate.attach.name" (dict "service" ($own | default $service) "words" (list .namespace) "exact" (printf "Namespace/%s" .namespace) "wordsSayIt" true "name" "") -}}
 {{- end -}}
 {{- $own | default $service -}}
 {{- end }}

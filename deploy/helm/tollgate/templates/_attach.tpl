@@ -25,14 +25,53 @@ What all of them are given: `root` is the chart's scope, `into` the context that
 {{- end -}}
 {{- end }}
 
-{{/* What one attachment is called: `service`, and what it is for, unless it has a name. */}}
-{{- define "tollgate.attach.name" -}}
-{{- $whole := concat (list .service) .parts | compact | join "-" | lower | replace "_" "-" | replace "." "-" -}}
-{{- with .name -}}{{- $whole = . -}}{{- end -}}
-{{- if gt (len $whole) 63 -}}
-{{- fail (printf "attach: an object would be called %s, which has more than 63 characters: give the workload a `name`" $whole) -}}
+{{/* What an attachment is for, as src/attach/manifests/name.rs has it: `words` for people, `exact`, which nothing else has, and
+`wordsSayIt` where no other purpose has these words. Written into `into`, of one of `labels`, `gateway`, `routes` and `grpcRoutes`, or
+of none, which is a whole namespace. */}}
+{{- define "tollgate.attach.purpose" -}}
+{{- $words := list -}}
+{{- $exact := list -}}
+{{- $wordsSayIt := true -}}
+{{- if .gateway -}}
+{{- $words = list "gateway" .gateway -}}
+{{- $exact = list (printf "Gateway/%s" .gateway) -}}
+{{- else if or .routes .grpcRoutes -}}
+{{- $words = concat (list "route") (.routes | default list) (.grpcRoutes | default list) -}}
+{{- range .routes }}{{ $exact = append $exact (printf "HTTPRoute/%s" .) }}{{ end -}}
+{{- range .grpcRoutes }}{{ $exact = append $exact (printf "GRPCRoute/%s" .) }}{{ end -}}
+{{- $wordsSayIt = and (eq (len $exact) 1) (empty .grpcRoutes) -}}
+{{- else if .labels -}}
+{{- range $key, $value := .labels -}}
+{{- $words = concat $words (list (splitList "/" $key | last) $value) -}}
+{{- $exact = append $exact (printf "%s=%s" $key $value) -}}
 {{- end -}}
-{{- $whole -}}
+{{- $key := keys .labels | first -}}
+{{- $value := get .labels $key -}}
+{{- $wordsSayIt = and (eq (len .labels) 1) (or (eq $key "app") (eq $key "app.kubernetes.io/name") (has "tollgate.dev/enforce=true" $exact)) -}}
+{{- if and $wordsSayIt (ne $key "app") -}}
+{{- $words = list (eq $key "app.kubernetes.io/name" | ternary $value "enforce") -}}
+{{- end -}}
+{{- if eq $key "app.kubernetes.io/name" -}}
+{{- $wordsSayIt = and $wordsSayIt (not (regexMatch "^(enforce$|app-|gateway-|route-)" $value)) -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set .into "words" $words -}}
+{{- $_ := set .into "exact" (join "," $exact) -}}
+{{- $_ := set .into "wordsSayIt" $wordsSayIt -}}
+{{- end }}
+
+{{/* What one attachment is called: `service` and its purpose, unless it has a name. Where words do not say it, it ends in digits that
+are made of exactly what it is for. */}}
+{{- define "tollgate.attach.name" -}}
+{{- $whole := concat (list .service) .words | join "-" -}}
+{{- $name := lower $whole | replace "_" "-" | replace "." "-" -}}
+{{- if .name -}}
+{{- .name -}}
+{{- else if and .wordsSayIt (eq $name $whole) (le (len $name) 63) -}}
+{{- $name -}}
+{{- else -}}
+{{- printf "%s-%s" ($name | trunc 54 | trimAll "-") (printf "%s %s" .service .exact | sha256sum | trunc 8) -}}
+{{- end -}}
 {{- end }}
 
 {{/* Renders a file of attach/ with a context. */}}
@@ -57,7 +96,7 @@ Attachment. Pods that have Tollgate in them show its socket to istio-proxy by an
 Attachment. Envoy Gateway needs `extensionApis.enableBackend: true` in its own configuration. Tollgate is in the pods of those Gateways
 that name the EnvoyProxy {{ include "tollgate.fullname" . }} under `infrastructure.parametersRef`.
 {{ end -}}
-{{- range ternary $istio.workloads list $istio.enabled -}}
+{{- range ternary $istio.workloads list (eq true $istio.enabled) -}}
 {{- if .waypoint -}}
 Attachment. The waypoint {{ .waypoint }} says who is calling once it is told to, and `Identity` lists `xfcc`:
 

@@ -14,7 +14,7 @@
   "tlsClientCa" "tls.clientCA"
   "tlsClientSan" "tls.clientSans" -}}
 {{- range $key, $instead := $own -}}
-{{- if hasKey $.Values.config $key -}}
+{{- if hasKey ($.Values.config | default dict) $key -}}
 {{- fail (printf "config.%s is set by the chart itself: use %s instead" $key $instead) -}}
 {{- end -}}
 {{- end -}}
@@ -44,16 +44,61 @@
 {{- end -}}
 {{- $end := include "tollgate.endSeconds" . | int -}}
 {{- if lt (include "tollgate.gracePeriod" . | int) $end -}}
-{{- fail (printf "terminationGracePeriodSeconds is %d, and config.drainDelay (%s) and config.drainTimeout (%s) need %d with what is written last: raise it, or leave it out" (int .Values.terminationGracePeriodSeconds) (include "tollgate.drainDelay" .) (.Values.config.drainTimeout | default "30s") $end) -}}
+{{- fail (printf "terminationGracePeriodSeconds is %d, and config.drainDelay (%s) and config.drainTimeout (%s) need %d with what is written last: raise it, or leave it out" (int .Values.terminationGracePeriodSeconds) (include "tollgate.drainDelay" .) ((.Values.config).drainTimeout | default "30s") $end) -}}
 {{- end -}}
 {{- include "tollgate.checkPolicies" . -}}
 {{- include "tollgate.checkTls" . -}}
 {{- include "tollgate.checkTraces" . -}}
+{{- include "tollgate.checkLedger" . -}}
+{{- include "tollgate.checkAttach" . -}}
+{{- end }}
+
+{{/* Asked for wherever the list is read: in which order templates are rendered, nobody knows. */}}
+{{- define "tollgate.checkConfigMaps" -}}
+{{- $named := .Values.policies.existingConfigMaps -}}
+{{- range (kindIs "string" $named | ternary (list $named) $named) -}}
+{{- if kindIs "string" . -}}
+{{- fail (printf "policies.existingConfigMaps is a list of objects, and has the text %s: write `[{ name: %s }]`" . .) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "tollgate.checkLedger" -}}
+{{- $size := toString .Values.ledger.size -}}
+{{- if not (regexMatch "^[0-9]+(\\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)$" $size) -}}
+{{- fail (printf "ledger.size is %s: it is a number with a unit, such as 10Gi; without one it would be bytes" $size) -}}
+{{- end -}}
+{{- $limit := toString .Values.ledger.emptyDirSizeLimit -}}
+{{- if not (regexMatch "^([1-9][0-9]{2,}Mi|[1-9][0-9]*Gi)$" $limit) -}}
+{{- fail (printf "ledger.emptyDirSizeLimit is %s: it is a whole number of Mi or Gi, such as 2Gi, and at least 100Mi" $limit) -}}
+{{- end -}}
+{{- end }}
+
+{{/* Envoy waits for longer than a check may take, and sends less than one may have. Only of what is attached. */}}
+{{- define "tollgate.checkAttach" -}}
+{{- $attach := .Values.attach -}}
+{{- $time := (.Values.config).maxCheckTime | default "150ms" -}}
+{{- if and (or $attach.istio.enabled $attach.envoyGateway.enabled $attach.envoy.configMap.enabled) (le (include "tollgate.milliseconds" $attach.timeout | int64) (include "tollgate.milliseconds" $time | int64)) -}}
+{{- fail (printf "attach.timeout is %s, and config.maxCheckTime (%s) is not below it: Envoy would not wait for what Tollgate says at the end of its time; raise the first, or lower the second" $attach.timeout $time) -}}
+{{- end -}}
+{{- $sent := dict -}}
+{{- if or $attach.istio.enabled $attach.envoy.configMap.enabled }}{{ $_ := set $sent "attach.maxRequestBytes" $attach.maxRequestBytes }}{{ end -}}
+{{- if $attach.envoyGateway.enabled }}{{ $_ := set $sent "attach.envoyGateway.maxRequestBytes" $attach.envoyGateway.maxRequestBytes }}{{ end -}}
+{{- $most := (.Values.config).maxCheckBytes | default "16MiB" -}}
+{{- range $key, $bytes := $sent -}}
+{{- if ge (int64 $bytes) (include "tollgate.bytes" $most | int64) -}}
+{{- fail (printf "%s is %d, and config.maxCheckBytes (%s) is not above it: Tollgate would refuse each request with so much body; lower the first, or raise the second" $key (int64 $bytes) (kindIs "string" $most | ternary $most (int64 $most | toString))) -}}
+{{- end -}}
+{{- end -}}
+{{- if regexMatch "(^|\\.)[0-9]+$" ($attach.envoyGateway.hostname | default "") -}}
+{{- fail (printf "attach.envoyGateway.hostname is %s, and a BackendTLSPolicy takes no address: use a name in Tollgate's certificate" $attach.envoyGateway.hostname) -}}
+{{- end -}}
 {{- end }}
 
 {{- define "tollgate.checkPolicies" -}}
+{{- include "tollgate.checkConfigMaps" . -}}
 {{- $policies := .Values.policies -}}
-{{- $several := gt (add (len $policies.existingConfigMaps) (empty $policies.inline | ternary 0 1)) 1 -}}
+{{- $several := gt (add (len ($policies.existingConfigMaps | default list)) (empty $policies.inline | ternary 0 1)) 1 -}}
 {{- $seen := list -}}
 {{- range $policies.existingConfigMaps -}}
 {{- $name := .name -}}
@@ -110,10 +155,10 @@
 {{- end }}
 
 {{- define "tollgate.checkTraces" -}}
-{{- if and .Values.otlpHeader.existingSecret.name (not .Values.config.otlpEndpoint) -}}
+{{- if and .Values.otlpHeader.existingSecret.name (not (.Values.config).otlpEndpoint) -}}
 {{- fail "otlpHeader.existingSecret is set, and config.otlpEndpoint is not: name the collector, or leave the header out" -}}
 {{- end -}}
-{{- if and .Values.config.otlpEndpoint .Values.networkPolicy.enabled (not .Values.networkPolicy.egress) (ne .Values.kind "sidecar") -}}
+{{- if and (.Values.config).otlpEndpoint .Values.networkPolicy.enabled (not .Values.networkPolicy.egress) (ne .Values.kind "sidecar") -}}
 {{- fail "config.otlpEndpoint is set, and networkPolicy.egress is empty, so no trace would get out: allow the collector there, or use `networkPolicy.enabled: false`" -}}
 {{- end -}}
 {{- end }}

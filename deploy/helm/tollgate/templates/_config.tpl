@@ -13,7 +13,7 @@
 
 {{/* Three quarters of the emptyDir: above its limit Kubernetes evicts the pod, and in the form sidecar the app with it. */}}
 {{- define "tollgate.ledgerBound" -}}
-{{- $limit := .Values.ledger.emptyDirSizeLimit -}}
+{{- $limit := toString .Values.ledger.emptyDirSizeLimit -}}
 {{- $mebibytes := regexFind "^[0-9]+" $limit | int -}}
 {{- if hasSuffix "Gi" $limit }}{{ $mebibytes = mul $mebibytes 1024 }}{{ end -}}
 {{- printf "%dMiB" (div (mul $mebibytes 3) 4) -}}
@@ -31,7 +31,7 @@ listen: [{{ printf "%s:%d" $at (int .Values.ports.check) | quote }}]
 health: {{ printf "%s:%d" $at (int .Values.ports.health) | quote }}
 metrics: {{ printf "%s:%d" $at (int .Values.ports.metrics) | quote }}
 ledger: /var/lib/tollgate/ledger
-{{- if and (ne .Values.kind "statefulset") (not .Values.config.ledgerMaxBytes) }}
+{{- if and (ne .Values.kind "statefulset") (not (.Values.config).ledgerMaxBytes) }}
 ledgerMaxBytes: {{ include "tollgate.ledgerBound" . }}
 {{- end }}
 {{- if .Values.pseudonymKey.existingSecret.name }}
@@ -46,11 +46,11 @@ tlsClientCa: {{ . }}
 tlsClientSan: {{ toJson . }}
 {{- end }}
 {{- end }}
-{{- if and (eq .Values.kind "sidecar") (not (hasKey .Values.config "admin")) }}
+{{- if and (eq .Values.kind "sidecar") (not (hasKey (.Values.config | default dict) "admin")) }}
 # In the pod of an app, loopback is the app's too, and 9901 often Envoy's.
 admin: "off"
 {{- end }}
-{{- if and (eq .Values.kind "sidecar") (not .Values.config.drainDelay) }}
+{{- if and (eq .Values.kind "sidecar") (not (.Values.config).drainDelay) }}
 # Kubernetes ends a sidecar after the app, when nobody asks any more.
 drainDelay: {{ include "tollgate.drainDelay" . }}
 {{- end }}

@@ -42,7 +42,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "tollgate.podLabels" -}}
 {{- $own := include "tollgate.podSelector" . | fromYaml -}}
 {{- $own = set $own "app.kubernetes.io/version" .Chart.AppVersion -}}
-{{- toYaml (mergeOverwrite (dict) .Values.commonLabels .Values.podLabels $own) -}}
+{{- toYaml (mergeOverwrite (dict) (.Values.commonLabels | default dict) (.Values.podLabels | default dict) $own) -}}
 {{- end }}
 
 {{/* The image. The digest wins; a tag beside it is for people to read. */}}
@@ -80,15 +80,25 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $sum -}}
 {{- end }}
 
+{{/* A size such as `16MiB`, in bytes; numbers come as they are. */}}
+{{- define "tollgate.bytes" -}}
+{{- if kindIs "string" . -}}
+{{- $units := dict "" 1 "KiB" 1024 "MiB" 1048576 "GiB" 1073741824 -}}
+{{- mul (int64 (regexFind "[0-9]+" .)) (get $units (regexFind "[A-Za-z]*$" .)) -}}
+{{- else -}}
+{{- int64 . -}}
+{{- end -}}
+{{- end }}
+
 {{/* How long a process serves on after it was told to end. A sidecar is told when the app has ended, and nobody asks any more. */}}
 {{- define "tollgate.drainDelay" -}}
-{{- .Values.config.drainDelay | default (eq .Values.kind "sidecar" | ternary "0s" "10s") -}}
+{{- (.Values.config).drainDelay | default (eq .Values.kind "sidecar" | ternary "0s" "10s") -}}
 {{- end }}
 
 {{/* The seconds that the end of the process takes at most: what it was told, and five for the last spans and records. */}}
 {{- define "tollgate.endSeconds" -}}
 {{- $delay := include "tollgate.milliseconds" (include "tollgate.drainDelay" .) -}}
-{{- $timeout := include "tollgate.milliseconds" (.Values.config.drainTimeout | default "30s") -}}
+{{- $timeout := include "tollgate.milliseconds" ((.Values.config).drainTimeout | default "30s") -}}
 {{- add 5 (div (add (int64 $delay) (int64 $timeout) 999) 1000) -}}
 {{- end }}
 

@@ -1,4 +1,5 @@
-{{/* One container, one list of volumes and one pod for all forms. Volumes are called `tollgate-…`, since in the sidecar form they
+{{/* One container, one list of volumes and one pod for all forms, and what pods of the webhook and of `helm test` have in common with
+     them. Volumes are called `tollgate-…`, since in the sidecar form they
      stand among those of an app. */}}
 
 {{- define "tollgate.container" -}}
@@ -29,25 +30,7 @@ ports:
     containerPort: {{ .Values.ports.metrics }}
   - name: grpc-health
     containerPort: {{ .Values.ports.health }}
-{{- /* Started is what is alive. Were it what is ready, a pod without good policies would be restarted again and again, which mends
-       no policy; so it waits, and is no endpoint. */}}
-startupProbe:
-  grpc:
-    port: {{ .Values.ports.health }}
-    service: liveness
-  periodSeconds: 1
-  failureThreshold: 60
-readinessProbe:
-  grpc:
-    port: {{ .Values.ports.health }}
-    service: readiness
-  periodSeconds: 2
-livenessProbe:
-  grpc:
-    port: {{ .Values.ports.health }}
-    service: liveness
-  periodSeconds: 10
-  timeoutSeconds: 5
+{{ include "tollgate.probes" .Values.ports.health }}
 {{- with .Values.resources }}
 resources:
   {{- toYaml . | nindent 2 }}
@@ -86,6 +69,52 @@ volumeMounts:
   {{- with .Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- end }}
+
+{{/* By the port for health. */}}
+{{- define "tollgate.probes" -}}
+{{- /* Started is what is alive. Were it what is ready, a pod without good policies would be restarted again and again, which mends
+       no policy; so it waits, and is no endpoint. */ -}}
+startupProbe:
+  grpc:
+    port: {{ . }}
+    service: liveness
+  periodSeconds: 1
+  failureThreshold: 60
+readinessProbe:
+  grpc:
+    port: {{ . }}
+    service: readiness
+  periodSeconds: 2
+livenessProbe:
+  grpc:
+    port: {{ . }}
+    service: liveness
+  periodSeconds: 10
+  timeoutSeconds: 5
+{{- end }}
+
+{{/* What no pod of this chart gets, and what each needs to start. */}}
+{{- define "tollgate.podStart" -}}
+automountServiceAccountToken: false
+{{- /* Kubernetes would put a variable TOLLGATE_… into the environment for each Service of such a name, among our settings. */}}
+enableServiceLinks: false
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  {{- toYaml .Values.podSecurityContext | nindent 2 }}
+{{- end }}
+
+{{/* Where pods may run, by the values that say it. */}}
+{{- define "tollgate.podPlace" -}}
+{{- range $key := list "nodeSelector" "affinity" "tolerations" }}
+{{- with get $ $key }}
+{{ $key }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "tollgate.volumes" -}}
@@ -168,34 +197,17 @@ metadata:
     {{- include "tollgate.podLabels" . | nindent 4 }}
 spec:
   serviceAccountName: {{ include "tollgate.serviceAccountName" . }}
-  automountServiceAccountToken: false
-  {{- /* Kubernetes would put a variable TOLLGATE_… into the environment for each Service of such a name, among our settings. */}}
-  enableServiceLinks: false
-  {{- with .Values.imagePullSecrets }}
-  imagePullSecrets:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
+  {{- include "tollgate.podStart" . | nindent 2 }}
   {{- with .Values.priorityClassName }}
   priorityClassName: {{ . }}
   {{- end }}
   terminationGracePeriodSeconds: {{ include "tollgate.gracePeriod" . }}
-  securityContext:
-    {{- toYaml .Values.podSecurityContext | nindent 4 }}
   containers:
     - {{ include "tollgate.container" . | nindent 6 | trim }}
   volumes:
     {{- include "tollgate.volumes" . | nindent 4 }}
-  {{- with .Values.nodeSelector }}
-  nodeSelector:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with .Values.affinity }}
-  affinity:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with .Values.tolerations }}
-  tolerations:
-    {{- toYaml . | nindent 4 }}
+  {{- with include "tollgate.podPlace" .Values | trim }}
+  {{- . | nindent 2 }}
   {{- end }}
   {{- if kindIs "invalid" .Values.topologySpreadConstraints }}
   topologySpreadConstraints:

@@ -19,6 +19,7 @@
 {{/* JSON: `sources`, each with a name and the keys that are read of it, and `whole`: one ConfigMap, with all keys that it will
      ever have. */}}
 {{- define "tollgate.policySources" -}}
+{{- include "tollgate.checkConfigMaps" . -}}
 {{- $sources := list -}}
 {{- range .Values.policies.existingConfigMaps -}}
 {{- $sources = append $sources (dict "name" .name "keys" (.keys | default list)) -}}

@@ -67,7 +67,7 @@ curly braces stay as they are.
   "by" (join ", " $rule.by)
   "page" $rule.severity.page
   "ticket" $rule.severity.ticket
-  "envoy" $rule.envoy.selector
+  "envoy" ($rule.envoy.selector | default "")
   "envoyBy" (join ", " $rule.envoy.by)
 -}}
 {{- range $word, $value := merge $words $rule.thresholds -}}
