@@ -5,5 +5,5 @@
 mod node;
 mod problem;
 
-pub use node::{Dialect, Kind, Node, Syntax, documents, each_document};
+pub use node::{Dialect, Kind, Node, Syntax, documents, each_document, each_document_from};
 pub use problem::{Place, Problem, Problems, SourceFile};

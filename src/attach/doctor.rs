@@ -12,9 +12,10 @@ mod finding;
 mod istio;
 mod kubernetes;
 mod object;
+mod outage;
+mod pod;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 pub use finding::{Code, Finding, Severity};
 
@@ -22,9 +23,6 @@ use crate::yaml::{Problems, SourceFile};
 use documents::Documents;
 use finding::Found;
 use object::Index;
-
-/// Longer than a decision that waits for the disk; Tollgate's own bound is 150 ms.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What came of an examination.
 #[derive(Debug)]
@@ -50,9 +48,10 @@ pub fn examine(files: &[SourceFile]) -> Report {
         check(&index, &mut found);
     }
     let mut findings = found.findings;
-    findings.sort_by_cached_key(|one| {
-        let place = one.problem.place.as_ref();
-        place.map(|place| (place.file().to_owned(), place.line(), place.column()))
+    findings.sort_by(|one, other| {
+        let [one, other] = [one, other].map(|one| one.problem.place.as_ref());
+        let [one, other] = [one, other].map(|place| place.map(|place| (place.file(), place.line(), place.column())));
+        one.cmp(&other)
     });
     let (looked_at, not_looked_at) = (index.counted(), index.others.clone());
     Report { findings, notes: found.notes.into_iter().collect(), looked_at, not_looked_at, unread: documents.unread }
@@ -69,6 +68,7 @@ const CHECKS: &[Check] = &[
     istio::check,
     istio::authorization_policy::check,
     istio::envoy_filter::check,
+    istio::inbound::check,
     istio::sidecar::check,
     istio::ambient::check,
     istio::socket::check,
@@ -87,6 +87,7 @@ static TABLES: &[&[&Code]] = &[
     istio::CODES,
     istio::authorization_policy::CODES,
     istio::envoy_filter::CODES,
+    istio::inbound::CODES,
     istio::sidecar::CODES,
     istio::ambient::CODES,
     istio::socket::CODES,

@@ -109,6 +109,17 @@ pub fn each_document(
     file: &Arc<SourceFile>,
     dialect: Dialect,
     problems: &mut Problems,
+    take: impl FnMut(Node),
+) -> Syntax {
+    each_document_from(1, file, dialect, problems, take)
+}
+
+/// The same for a part of a file, which begins at this line of it.
+pub fn each_document_from(
+    first_line: usize,
+    file: &Arc<SourceFile>,
+    dialect: Dialect,
+    problems: &mut Problems,
     mut take: impl FnMut(Node),
 ) -> Syntax {
     let is_separator = |c: char| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}');
@@ -117,20 +128,17 @@ pub fn each_document(
     {
         // YAML 1.1 ends a line here, YAML 1.2 does not: what stands behind a `#` would be a comment to one of them only.
         let before = file.text.get(..at).unwrap_or_default();
-        let chars = before.chars().count();
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-        let place = Place::new(file, line, column, &(chars..chars + 1));
+        let place = Place::new(file, line, column, &(at..at + 1));
         problems.push(Problem::at(&place, "a Unicode line separator is not allowed: some readers end the line here"));
         return Syntax::Broken;
     }
-    // YAML 1.2, section 5.4: a carriage return alone ends a line, too.
-    let breaks = file.text.matches(['\n', '\r']).count() - file.text.matches("\r\n").count();
-    let last_line = breaks + 1;
     let mut builder = Builder {
         file,
+        lines: Lines::of(&file.text),
+        lines_before: first_line.saturating_sub(1),
         dialect,
-        last_line,
         problems,
         document: None,
         open: Vec::new(),
@@ -163,8 +171,10 @@ pub fn each_document(
 
 struct Builder<'a> {
     file: &'a Arc<SourceFile>,
+    lines: Lines<'a>,
+    /// Of a file of which this is a part.
+    lines_before: usize,
     dialect: Dialect,
-    last_line: usize,
     problems: &'a mut Problems,
     /// What was read of one, to its end.
     document: Option<Node>,
@@ -175,6 +185,39 @@ struct Builder<'a> {
     copied: usize,
     /// What follows could only lead to more problems of the same kind.
     broken: bool,
+}
+
+/// What is known of a text besides what the parser says of it.
+struct Lines<'a> {
+    text: &'a str,
+    last: usize,
+    /// Behind the last character.
+    last_column: usize,
+    chars: usize,
+    /// A character and its byte. The parser counts the one, and goes through the text from its beginning to its end: looking
+    /// from here takes little.
+    at: (usize, usize),
+}
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
+        // YAML 1.2, section 5.4: a carriage return alone ends a line, too.
+        let breaks = text.matches(['\n', '\r']).count() - text.matches("\r\n").count();
+        let last_column = text.chars().rev().take_while(|c| !matches!(c, '\n' | '\r')).count() + 1;
+        Self { text, last: breaks + 1, last_column, chars: text.chars().count(), at: (0, 0) }
+    }
+
+    fn byte_of(&mut self, char: usize) -> usize {
+        let char = char.min(self.chars);
+        let (known, byte) = self.at;
+        let (before, behind) = self.text.split_at_checked(byte).unwrap_or((self.text, ""));
+        let byte = match char.checked_sub(known) {
+            Some(more) => byte + behind.chars().take(more).map(char::len_utf8).sum::<usize>(),
+            None => byte - before.chars().rev().take(known - char).map(char::len_utf8).sum::<usize>(),
+        };
+        self.at = (char, byte);
+        byte
+    }
 }
 
 /// A list or a map that is not closed yet.
@@ -200,11 +243,15 @@ struct OpenMap {
 }
 
 impl Builder<'_> {
-    fn place(&self, span: Span) -> Place {
-        let chars = span.start.index()..span.end.index();
-        let place = Place::new(self.file, span.start.line(), span.start.col() + 1, &chars);
+    fn place(&mut self, span: Span) -> Place {
+        let (mut line, mut column) = (span.start.line(), span.start.col() + 1);
+        let mut bytes = self.lines.byte_of(span.start.index())..self.lines.byte_of(span.end.index());
         // What is empty at the end stands behind the last line, if one asks the parser.
-        if place.line() > self.last_line { place.within() } else { place }
+        if line > self.lines.last {
+            (line, column) = (self.lines.last, self.lines.last_column);
+            bytes = self.file.text.len()..self.file.text.len();
+        }
+        Place::new(self.file, self.lines_before + line, column, &bytes)
     }
 
     fn take(&mut self, event: Event<'_>, span: Span) {

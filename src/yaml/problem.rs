@@ -3,11 +3,14 @@
 //! All problems of a set of files are collected and reported together. A problem has a one-line form, for a log, and a form
 //! with the source under it, for a person.
 
+mod excerpt;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, Title};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Title};
+use excerpt::Excerpt;
 
 use crate::terms;
 
@@ -20,14 +23,14 @@ pub struct SourceFile {
     pub text: String,
 }
 
-/// A place in a file. Every node has one while files are read, so its numbers are small: what counts more than four
-/// thousand million characters is no policy.
+/// A place in a file. Every node has one while files are read, so its numbers are small: what has more than four thousand
+/// million bytes is no policy.
 #[derive(Debug, Clone)]
 pub struct Place {
     file: Arc<SourceFile>,
     line: u32,
     column: u32,
-    /// In characters from the file's beginning.
+    /// In bytes from the file's beginning.
     start: u32,
     end: u32,
 }
@@ -90,18 +93,30 @@ impl Problem {
     fn render_under(&self, title: Title<'_>, renderer: &Renderer) -> String {
         let mut group = Group::with_title(title);
         if let Some(place) = &self.place {
-            let mut snippet = snippet(place).annotation(AnnotationKind::Primary.span(place.bytes()));
-            if let Some((also, why)) = self.also.as_ref().filter(|(also, _)| Arc::ptr_eq(&also.file, &place.file)) {
-                snippet = snippet.annotation(AnnotationKind::Context.span(also.bytes()).label(why.as_str()));
-            }
-            group = group.element(snippet);
+            let excerpt = Excerpt::around(place);
+            let primary = AnnotationKind::Primary.span(excerpt.span(place));
+            let snippet = excerpt.snippet(place).annotation(primary);
+            let Some((also, why)) = &self.also else {
+                return self.finish(excerpt.add(snippet, place, group), renderer);
+            };
+            let context = |excerpt: &Excerpt| AnnotationKind::Context.span(excerpt.span(also)).label(why.as_str());
+            group = match excerpt.with(also, place) {
+                Some(both) => {
+                    let primary = AnnotationKind::Primary.span(both.span(place));
+                    let snippet = both.snippet(place).annotation(primary).annotation(context(&both));
+                    both.add(snippet, place, group)
+                }
+                None => {
+                    let other = Excerpt::around(also);
+                    let group = excerpt.add(snippet, place, group);
+                    other.add(other.snippet(also).annotation(context(&other)), also, group)
+                }
+            };
         }
-        if let Some((also, why)) = &self.also
-            && self.place.as_ref().is_some_and(|place| !Arc::ptr_eq(&also.file, &place.file))
-        {
-            group =
-                group.element(snippet(also).annotation(AnnotationKind::Context.span(also.bytes()).label(why.as_str())));
-        }
+        self.finish(group, renderer)
+    }
+
+    fn finish<'t>(&'t self, mut group: Group<'t>, renderer: &Renderer) -> String {
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
@@ -109,13 +124,9 @@ impl Problem {
     }
 }
 
-fn snippet(place: &Place) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
-    Snippet::source(place.file.text.as_str()).path(place.file.name.as_str())
-}
-
 impl Place {
-    pub(super) fn new(file: &Arc<SourceFile>, line: usize, column: usize, chars: &Range<usize>) -> Self {
-        let [line, column, start, end] = [line, column, chars.start, chars.end].map(short);
+    pub(super) fn new(file: &Arc<SourceFile>, line: usize, column: usize, bytes: &Range<usize>) -> Self {
+        let [line, column, start, end] = [line, column, bytes.start, bytes.end].map(short);
         Self { file: Arc::clone(file), line, column, start, end }
     }
 
@@ -129,7 +140,7 @@ impl Place {
         self.column as usize
     }
 
-    const fn chars(&self) -> Range<usize> {
+    const fn bytes(&self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
 
@@ -141,26 +152,36 @@ impl Place {
     /// The place of a part of a text that is written here, by its bytes; the whole where the text is not written as it is
     /// (quotes within it, several lines).
     pub fn part(&self, text: &str, range: Range<usize>) -> Self {
-        let all = self.chars();
-        let written: String = self.file.text.chars().skip(all.start).take(all.len()).collect();
+        let all = self.bytes();
+        let written = self.file.text.get(all.clone()).unwrap_or_default();
         let Some(at) = written.find(text).filter(|_| !text.contains('\n')) else { return self.clone() };
-        let chars_before = |bytes: usize| text.get(..bytes).map_or(0, |before| before.chars().count());
-        let start = written.get(..at).map_or(0, |before| before.chars().count());
-        let chars = start + chars_before(range.start)..start + chars_before(range.end);
-        let placed = all.start + chars.start..all.start + chars.end;
-        Self::new(&self.file, self.line(), self.column() + chars.start, &placed)
+        let before = written.get(..at + range.start).map_or(0, |before| before.chars().count());
+        let placed = all.start + at + range.start..all.start + at + range.end;
+        Self::new(&self.file, self.line(), self.column() + before, &placed)
     }
 
     /// The file with nothing but the lines of the literal block whose key stands here, at their places: what is embedded in
     /// it can so be read with places in the file. `None` where the block is not written as it is read.
     pub fn embedded(&self, text: &str) -> Option<SourceFile> {
-        let lines: Vec<_> = self.file.text.lines().skip(self.line()).take(text.lines().count()).collect();
-        let is_blank = |line: &&&str| line.trim().is_empty();
-        let indent =
-            lines.iter().find(|line| !is_blank(line)).map(|line| line.len() - line.trim_start_matches(' ').len())?;
-        let mut placed = "\n".repeat(self.line());
-        for (written, read) in lines.iter().zip(text.lines()) {
-            let inner = written.get(indent..).unwrap_or_default();
+        let block = self.block(text)?;
+        Some(SourceFile { name: block.name, text: "\n".repeat(self.line()) + &block.text })
+    }
+
+    /// The same without the lines before it: the block begins on the line below this one.
+    pub fn block(&self, text: &str) -> Option<SourceFile> {
+        let rest = self.file.text.get(self.bytes().start..)?;
+        // A block begins on the line of its key. Who looks no further for its end takes no work for all of one long line.
+        let head = rest.len().min(self.bytes().len() + MAX_BLOCK_HEAD);
+        let head = rest.as_bytes().get(..head)?.iter().position(|byte| *byte == b'\n')?;
+        let written = rest.get(head + 1..)?.lines();
+        let mut indent = None;
+        let mut placed = String::with_capacity(text.len());
+        for (written, read) in written.zip(text.lines()) {
+            let is_blank = written.trim().is_empty();
+            if !is_blank && indent.is_none() {
+                indent = Some(written.len() - written.trim_start_matches(' ').len());
+            }
+            let inner = written.get(indent.unwrap_or(usize::MAX)..).unwrap_or_default();
             if inner != read && !(inner.trim().is_empty() && read.trim().is_empty()) {
                 return None;
             }
@@ -169,34 +190,12 @@ impl Place {
             placed.push_str(if is_marker { inner } else { written });
             placed.push('\n');
         }
-        Some(SourceFile { name: self.file.name.clone(), text: placed })
-    }
-
-    /// The same place, or the end of the file where it is said to lie behind it.
-    pub(super) fn within(self) -> Self {
-        // YAML 1.2, section 5.4: a carriage return alone ends a line, too.
-        let text = self.file.text.replace("\r\n", "\n");
-        let mut lines = text.split(['\n', '\r']);
-        let last = lines.next_back().unwrap_or_default();
-        let line = lines.count() + 1;
-        if self.line() <= line {
-            return self;
-        }
-        let chars = self.file.text.chars().count();
-        Self::new(&self.file, line, last.chars().count() + 1, &(chars..chars))
-    }
-
-    /// The range in bytes, at least one character wide where the file has one there.
-    fn bytes(&self) -> Range<usize> {
-        let text = &self.file.text;
-        let offset = |chars: usize| text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at);
-        let chars = self.chars();
-        let start = offset(chars.start);
-        // A mapping's place is its first line.
-        let line_end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| start + at);
-        start..offset(chars.end.max(chars.start + 1)).min(line_end.max(start))
+        indent.map(|_| SourceFile { name: self.file.name.clone(), text: placed })
     }
 }
+
+/// What stands behind a key before its block begins: `: |2- # why`.
+const MAX_BLOCK_HEAD: usize = 200;
 
 /// What does not fit is said to stand at the end of what does.
 fn short(number: usize) -> u32 {

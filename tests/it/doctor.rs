@@ -139,6 +139,80 @@ fn who_turns_the_question_off_need_not_name_tollgate() {
 }
 
 #[test]
+fn what_is_merged_is_judged_by_what_it_names() {
+    let text = fs::read_to_string(folder("bad").join("istio.merged-fail-open.yaml")).unwrap();
+    let named = |settings: &str| {
+        let report = look("merged", &text.replace("failure_mode_allow: true", settings));
+        report.findings.iter().map(|one| one.code.name).collect::<Vec<_>>()
+    };
+    assert!(named("failure_mode_allow: false").is_empty());
+    assert!(named("with_request_body: { max_request_bytes: 1024 }").is_empty());
+    assert_eq!(named("shadow_mode: true"), ["envoy.shadow-mode"]);
+    assert_eq!(named("grpc_service: { timeout: 60s }"), ["envoy.timeout-long"]);
+    let ours = fs::read_to_string(folder("good").join("istio-envoy-filter.yaml")).unwrap();
+    let found = look("both", &format!("{ours}---\n{text}"));
+    assert_eq!(found.findings.iter().map(|one| one.code.name).collect::<Vec<_>>(), ["istio.merged-fail-open"]);
+}
+
+#[test]
+fn what_goes_past_the_sidecar_is_found_where_an_attachment_is_for_it() {
+    let off = fs::read_to_string(folder("bad").join("istio.sidecar-off.yaml")).unwrap();
+    let names = |text: &str| look("past", text).findings.iter().map(|one| one.code.name).collect::<Vec<_>>();
+    assert!(
+        names(&off.replace(
+            "selector: { matchLabels: { app.kubernetes.io/name: orders } }\n  action",
+            "selector: { matchLabels: { app.kubernetes.io/name: stock } }\n  action"
+        ))
+        .is_empty()
+    );
+    assert!(
+        names(&off.replace(
+            "Deployment\nmetadata: { name: orders, namespace: shop }",
+            "Deployment\nmetadata: { name: orders, namespace: other }"
+        ))
+        .is_empty()
+    );
+    let root = off.replace("name: tollgate, namespace: shop", "name: tollgate, namespace: istio-system");
+    assert_eq!(names(&root), ["istio.sidecar-off"]);
+    assert!(names(&off.replace("- { name: app,", "- { name: istio-proxy,")).is_empty(), "it was put in by hand");
+    let ambient = "---\napiVersion: v1\nkind: Namespace\nmetadata: { name: shop, labels: { istio.io/dataplane-mode: ambient } }\n";
+    assert!(names(&format!("{off}{ambient}")).is_empty());
+    let network = off
+        .replace("sidecar.istio.io/inject: \"false\"", "a: b")
+        .replace("      containers", "      hostNetwork: true\n      containers");
+    assert_eq!(names(&network), ["istio.sidecar-off"]);
+    let quiet = fs::read_to_string(folder("bad").join("istio.sidecar-off-in-namespace.yaml")).unwrap();
+    assert!(names(&quiet.replace(", ports: [{ containerPort: 8080 }]", "")).is_empty(), "it serves nothing");
+    let meshs = quiet.replace("namespace: shop", "namespace: istio-system");
+    assert!(names(&meshs).is_empty(), "istiod has no sidecar");
+    let nodes = quiet
+        .replace("includeInboundPorts: \"\"", "includeInboundPorts: \"*\"")
+        .replace("      containers", "      hostNetwork: true\n      containers");
+    assert!(names(&nodes).is_empty(), "it is the node's");
+    let injected = quiet.replace(
+        "- { name: app,",
+        "- { name: istio-proxy, ports: [{ containerPort: 15090 }] }\n        - { name: app,",
+    );
+    assert_eq!(names(&injected), ["istio.sidecar-off-in-namespace"]);
+    assert!(names(&injected.replace("includeInboundPorts: \"\"", "includeInboundPorts: \"8080\"")).is_empty());
+}
+
+#[test]
+fn what_one_policy_lists_another_may_be_about_the_rest_of() {
+    let listed = fs::read_to_string(folder("bad").join("istio.only-listed.yaml")).unwrap();
+    let names = |text: &str| look("listed", text).findings.iter().map(|one| one.code.name).collect::<Vec<_>>();
+    let rest = listed.replace("name: tollgate, namespace", "name: tollgate-rest, namespace");
+    let (rest, _) = rest.split_once("  rules:\n").unwrap();
+    assert!(names(&format!("{listed}---\n{rest}  rules: [{{}}]\n")).is_empty());
+    let other = rest.replace("name: orders", "name: stock");
+    assert_eq!(names(&format!("{listed}---\n{other}  rules: [{{}}]\n")), ["istio.only-listed"]);
+    assert!(names(&listed.replace("[/api/*]", "[\"/*\"]")).is_empty());
+    let header = listed.split_once("    - to:\n").unwrap().0.to_owned()
+        + "    - when: [{ key: \"request.headers[x-check]\", values: [\"*\"] }]\n";
+    assert_eq!(names(&header), ["istio.only-listed"]);
+}
+
+#[test]
 fn the_same_is_found_in_other_words() {
     let cases = [
         (
@@ -361,7 +435,7 @@ fn the_command_says_what_where_and_how_to_mend_it() {
     says(&["bad/kubernetes.policies-immutable.yaml"], "", 0, &["note[kubernetes.policies-immutable]", "1 note"]);
     let json = [r#""code": "istio.fail-open""#, r#""severity": "error""#, r#""line": 9"#, r#""good": false"#];
     says(&["bad/istio.fail-open.yaml", "--output", "json"], "", 1, &json);
-    says(&["good"], "", 0, &["nothing was found in what was looked at", "2 AuthorizationPolicy"]);
+    says(&["good"], "", 0, &["nothing was found in what was looked at", "4 AuthorizationPolicy"]);
     says(&["good", "--output", "json"], "", 0, &[r#""good": true"#, r#""lookedAt""#]);
     says(&[], "", 2, &["<FILE>"]);
 }
@@ -407,4 +481,8 @@ fn lists_and_json_are_read_as_kubectl_writes_them() {
     }]});
     let escaped = json.to_string().replace('\u{1f600}', "\\ud83d\\ude00").replace('/', "\\/");
     says(&["-"], &escaped, 1, &["istio.rules-missing"]);
+    // Of a long line a part is shown, and the place is that in the file.
+    let long = json.to_string().replace('\u{1f600}', &"x".repeat(5_000));
+    let column = long.find("\"spec\"").unwrap() + 1;
+    says(&["-"], &long, 1, &["istio.rules-missing", &format!("stdin:1:{column}\n"), "\"spec\""]);
 }

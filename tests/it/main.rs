@@ -26,6 +26,7 @@ mod corpus;
 mod corpus_cases;
 mod docs;
 mod doctor;
+mod doctor_work;
 mod faults;
 mod health;
 mod hostile;

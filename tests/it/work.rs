@@ -36,7 +36,7 @@ struct Asked {
 }
 
 /// What a step may add, in relation to the step before it. Growing buffers and sorting add a little to the two of linear work.
-const MAX_GROWTH: f64 = 2.6;
+pub(crate) const MAX_GROWTH: f64 = 2.6;
 
 fn get(path: String) -> Asked {
     Asked { method: "GET", path, ..Asked::default() }
@@ -323,7 +323,7 @@ fn count(folder: &Path, cases: usize) -> Vec<u32> {
 }
 
 /// The total of one dump.
-fn instructions(path: &str) -> u32 {
+pub(crate) fn instructions(path: &str) -> u32 {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let total = text.lines().find_map(|line| line.strip_prefix("totals: ").or_else(|| line.strip_prefix("summary: ")));
     total.and_then(|total| total.trim().parse().ok()).unwrap_or_else(|| panic!("{path} has no total"))

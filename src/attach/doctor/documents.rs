@@ -3,18 +3,38 @@
 //!
 //! What cannot be read is a problem with its place; what could be read is looked at all the same.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::field::Field;
 use crate::bundle::API_VERSION;
-use crate::yaml::{Dialect, Node, Problem, Problems, SourceFile, Syntax, each_document};
+use crate::yaml::{Dialect, Node, Problem, Problems, SourceFile, Syntax, each_document, each_document_from};
 
 /// One document.
 #[derive(Debug)]
 pub(super) struct Document {
     pub(super) node: Node,
-    /// The key and the ConfigMap that it stands in.
-    pub(super) within: Option<String>,
+    /// The ConfigMap that it stands in.
+    pub(super) within: Option<Within>,
+}
+
+/// A key of a ConfigMap.
+#[derive(Debug, Clone)]
+pub(super) struct Within {
+    pub(super) key: String,
+    pub(super) namespace: String,
+    pub(super) name: String,
+}
+
+impl fmt::Display for Within {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of ConfigMap {}", self.key, qualified(&self.namespace, &self.name))
+    }
+}
+
+/// A name with its namespace, where it has one.
+pub(super) fn qualified(namespace: &str, name: &str) -> String {
+    if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") }
 }
 
 /// What was read, and what could not be.
@@ -70,15 +90,16 @@ impl Documents {
         let text = |key| document.at("metadata").get(key).text().unwrap_or_default();
         for (key, value) in document.get("data").entries() {
             let Some(inner) = value.text().filter(|text| is_of_interest(key, text)) else { continue };
-            let within = format!("{key} of ConfigMap {}", super::object::qualified(text("namespace"), text("name")));
-            let key_place = document.get("data").key_place(key);
-            let placed = key_place.and_then(|place| place.embedded(inner));
-            let file = placed.unwrap_or_else(|| SourceFile {
-                name: format!("{}:{}: {within}", value.place().file(), value.place().line()),
-                text: inner.to_owned(),
+            let within =
+                Within { key: key.to_owned(), namespace: text("namespace").to_owned(), name: text("name").to_owned() };
+            let (place, mut nodes) = (value.place(), Vec::new());
+            let placed = place.block(inner).map(|block| (place.line() + 1, block));
+            let (first_line, file) = placed.unwrap_or_else(|| {
+                let name = format!("{}:{}: {within}", place.file(), place.line());
+                (1, SourceFile { name, text: inner.to_owned() })
             });
-            let mut nodes = Vec::new();
-            each_document(&Arc::new(file), Dialect::Others, &mut self.unread, |node| nodes.push(node));
+            let unread = &mut self.unread;
+            each_document_from(first_line, &Arc::new(file), Dialect::Others, unread, |node| nodes.push(node));
             self.read.extend(nodes.into_iter().map(|node| Document { node, within: Some(within.clone()) }));
         }
     }
@@ -134,7 +155,7 @@ mod tests {
         let documents = read(text);
         assert!(documents.unread.is_empty(), "{}", documents.unread);
         let mesh = &documents.read[0];
-        assert_eq!(mesh.within.as_deref(), Some("mesh of ConfigMap istio-system/istio"));
+        assert_eq!(mesh.within.as_ref().unwrap().to_string(), "mesh of ConfigMap istio-system/istio");
         let name = Field::root(&mesh.node).get("extensionProviders").items()[0].get("name").place().to_string();
         assert_eq!(name, "a.yaml:8:15");
     }

@@ -3,6 +3,7 @@
 //! Istio and Envoy Gateway make such configuration too, so a dump of theirs is looked at in the same way.
 
 pub(super) mod cluster;
+mod config;
 pub(super) mod filter;
 pub(super) mod headers;
 pub(super) mod listener;
@@ -10,53 +11,12 @@ pub(super) mod manager;
 pub(super) mod route;
 pub(super) mod tokens;
 
-use super::field::Field;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use super::finding::Found;
-use super::object::{ENVOY, Index, Object};
-
-/// One configuration, wherever its parts stand.
-pub(super) struct Config<'n> {
-    pub(super) object: Object<'n>,
-    pub(super) listeners: Vec<Field<'n>>,
-    pub(super) routes: Vec<Field<'n>>,
-    pub(super) clusters: Vec<Field<'n>>,
-    /// Whether clusters may come from elsewhere.
-    pub(super) is_whole: bool,
-}
-
-impl<'n> Config<'n> {
-    fn of(object: &Object<'n>) -> Self {
-        let configs = object.root.get("configs").items();
-        if configs.is_empty() { Self::of_bootstrap(object) } else { Self::of_dump(object, &configs) }
-    }
-
-    fn of_bootstrap(object: &Object<'n>) -> Self {
-        let part = |name| object.root.at("static_resources").get(name).items();
-        let (listeners, clusters) = (part("listeners"), part("clusters"));
-        let is_whole = !object.root.at("dynamic_resources.cds_config").exists();
-        Self { object: object.clone(), listeners, routes: Vec::new(), clusters, is_whole }
-    }
-
-    fn of_dump(object: &Object<'n>, configs: &[Field<'n>]) -> Self {
-        let parts = |list: &str, inner: &str| -> Vec<Field<'n>> {
-            let items = configs.iter().flat_map(|config| config.get(list).items());
-            items.map(|item| item.at(inner)).filter(Field::exists).collect()
-        };
-        let both = |mut one: Vec<Field<'n>>, other: Vec<Field<'n>>| {
-            one.extend(other);
-            one
-        };
-        Self {
-            object: object.clone(),
-            listeners: both(parts("static_listeners", "listener"), parts("dynamic_listeners", "active_state.listener")),
-            routes: both(parts("static_route_configs", "route_config"), parts("dynamic_route_configs", "route_config")),
-            clusters: both(parts("static_clusters", "cluster"), parts("dynamic_active_clusters", "cluster")),
-            is_whole: configs
-                .iter()
-                .any(|config| config.get("static_clusters").exists() || config.get("dynamic_active_clusters").exists()),
-        }
-    }
-}
+use super::object::{ENVOY, Index};
+use config::Config;
 
 pub(super) fn check(index: &Index<'_>, found: &mut Found) {
     for object in index.all(ENVOY) {
@@ -65,11 +25,18 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
         if managers.is_empty() {
             found.note(format!("{} has no filter that asks Tollgate", object.title()));
         }
+        // Many connection managers may have one table: it is looked at once for each name that the question has.
+        let mut seen = BTreeMap::new();
         for one in &managers {
-            manager::check(one, &config, index, found);
-            tokens::check(one, &config.object, index, found);
-            headers::check(one, &config.object, index, found);
-            route::check(one, &config, found);
+            let name = one.asks_name();
+            let mut routes = route::Routes::default();
+            for table in &one.tables {
+                let look = || route::check(table, name, object, found);
+                routes |= *seen.entry((Rc::as_ptr(table), name)).or_insert_with(look);
+            }
+            manager::check(one, routes, object, index, found);
+            tokens::check(one, object, index, found);
+            headers::check(one, object, index, found);
         }
         cluster::check(&config, &managers, index, found);
     }

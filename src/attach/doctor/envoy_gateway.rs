@@ -22,12 +22,6 @@ fn processors<'i, 'n>(index: &'i Index<'n>) -> Vec<&'i Object<'n>> {
     ours(index.all(EXTENSION_POLICY).filter(asks).collect(), |one| one.root.mentions("tollgate"))
 }
 
-/// What a policy is attached to by name.
-fn targets<'n>(policy: &Object<'n>) -> Vec<Field<'n>> {
-    let one = policy.spec().get("targetRef");
-    policy.spec().get("targetRefs").items().into_iter().chain(one.exists().then_some(one)).collect()
-}
-
 /// Whether a policy is attached to an object by its labels.
 fn selects(selector: &Field<'_>, policy: &Object<'_>, object: &Object<'_>) -> bool {
     let labels = selector.get("matchLabels").entries();

@@ -3,6 +3,7 @@
 //! A path may lead nowhere: that is an answer, and often the finding. The place is then that of the nearest part that is there.
 //! Names of protobuf fields are found in both of their spellings, `failure_mode_allow` and `failureModeAllow`.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::yaml::{Kind, Node, Place};
@@ -12,13 +13,28 @@ use crate::yaml::{Kind, Node, Place};
 pub(super) struct Field<'n> {
     node: Option<&'n Node>,
     place: &'n Place,
-    path: String,
+    path: Option<Rc<Step<'n>>>,
+}
+
+/// The last part of a path. It is written out where something was found, and most fields are only looked at.
+#[derive(Debug)]
+struct Step<'n> {
+    above: Option<Rc<Self>>,
+    part: Part<'n>,
+}
+
+#[derive(Debug)]
+enum Part<'n> {
+    Key(&'n str),
+    /// One that is not there.
+    Missing(Box<str>),
+    Index(usize),
 }
 
 impl<'n> Field<'n> {
     /// A whole document.
     pub(super) fn root(node: &'n Node) -> Self {
-        Self { node: Some(node), place: &node.place, path: String::new() }
+        Self { node: Some(node), place: &node.place, path: None }
     }
 
     /// One key, as it is: annotations have dots in theirs.
@@ -26,19 +42,20 @@ impl<'n> Field<'n> {
         let entries = self.raw_entries();
         let find = |name: &str| entries.iter().find(|(one, _)| one.text() == Some(name));
         match find(key).or_else(|| find(&camel(key))) {
-            Some(entry) => self.child(key, entry),
-            None => Self { node: None, place: self.place, path: self.path_to(key) },
+            Some(entry) => self.child(entry),
+            None => Self { node: None, place: self.place, path: Some(self.below(Part::Missing(key.into()))) },
         }
     }
 
-    fn child(&self, name: &str, (key, node): &'n (Node, Node)) -> Self {
+    fn child(&self, (key, node): &'n (Node, Node)) -> Self {
         // What is one word is pointed at, of what is more its key.
         let is_word = matches!(node.kind, Kind::Scalar { .. }) && node.place.line() == key.place.line();
-        Self { node: Some(node), place: if is_word { &node.place } else { &key.place }, path: self.path_to(name) }
+        let place = if is_word { &node.place } else { &key.place };
+        Self { node: Some(node), place, path: Some(self.below(Part::Key(key.text().unwrap_or_default()))) }
     }
 
-    fn path_to(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    fn below(&self, part: Part<'n>) -> Rc<Step<'n>> {
+        Rc::new(Step { above: self.path.clone(), part })
     }
 
     /// Keys with dots between them.
@@ -52,14 +69,14 @@ impl<'n> Field<'n> {
         let item = |(index, node): (usize, &'n Node)| Self {
             node: Some(node),
             place: &node.place,
-            path: format!("{}[{index}]", self.path),
+            path: Some(self.below(Part::Index(index))),
         };
         items.iter().enumerate().map(item).collect()
     }
 
     /// The keys of a map, with what stands under each.
     pub(super) fn entries(&self) -> Vec<(&'n str, Self)> {
-        let named = |entry: &'n (Node, Node)| entry.0.text().map(|key| (key, self.child(key, entry)));
+        let named = |entry: &'n (Node, Node)| entry.0.text().map(|key| (key, self.child(entry)));
         self.raw_entries().iter().filter_map(named).collect()
     }
 
@@ -130,19 +147,23 @@ impl<'n> Field<'n> {
     /// Every field of this name below it.
     pub(super) fn find(&self, key: &str) -> Vec<Self> {
         let mut found = Vec::new();
-        for (name, field) in self.entries() {
-            if name == key || name == camel(key) {
-                found.push(field.clone());
-            }
-            found.extend(field.find(key));
-        }
-        self.items().iter().for_each(|item| found.extend(item.find(key)));
+        self.find_into(&[key, &camel(key)], &mut found);
         found
     }
 
-    /// Where a key of it stands.
-    pub(super) fn key_place(&self, name: &str) -> Option<&'n Place> {
-        self.raw_entries().iter().find(|(key, _)| key.text() == Some(name)).map(|(key, _)| &key.place)
+    fn find_into(&self, keys: &[&str; 2], found: &mut Vec<Self>) {
+        for (name, field) in self.entries() {
+            if keys.contains(&name) {
+                found.push(field.clone());
+            }
+            field.find_into(keys, found);
+        }
+        self.items().iter().for_each(|item| item.find_into(keys, found));
+    }
+
+    /// Whether both are one and the same part of a document.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.node.zip(other.node).is_some_and(|(one, other)| std::ptr::eq(one, other))
     }
 
     /// Where to look.
@@ -151,8 +172,19 @@ impl<'n> Field<'n> {
     }
 
     /// The path from the root of the document: `spec.rules[0].to`.
-    pub(super) fn path(&self) -> &str {
-        &self.path
+    pub(super) fn path(&self) -> String {
+        let mut steps: Vec<_> = std::iter::successors(self.path.as_deref(), |step| step.above.as_deref()).collect();
+        steps.reverse();
+        let mut path = String::new();
+        for step in steps {
+            let dot = if path.is_empty() { "" } else { "." };
+            match &step.part {
+                Part::Key(key) => path.extend([dot, *key]),
+                Part::Missing(key) => path.extend([dot, &**key]),
+                Part::Index(index) => path.extend(["[", &index.to_string(), "]"]),
+            }
+        }
+        path
     }
 }
 
@@ -217,7 +249,7 @@ mod tests {
         let field = Field::root(&root);
         let missing = field.at("spec.extAuth.grpc.timeout");
         assert!(!missing.exists());
-        assert_eq!((missing.path(), missing.place().line()), ("spec.extAuth.grpc.timeout", 4));
+        assert_eq!((missing.path().as_str(), missing.place().line()), ("spec.extAuth.grpc.timeout", 4));
         let set = field.at("spec.extAuth.failure_mode_allow");
         assert!(set.is_true());
         assert_eq!((set.place().line(), set.place().column()), (3, 23));

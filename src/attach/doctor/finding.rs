@@ -75,7 +75,7 @@ impl Found {
 
     fn push(&mut self, code: &'static Code, object: &Object<'_>, field: &Field<'_>, message: String) {
         let problem = Problem::at(field.place(), message).help(code.mend);
-        self.findings.push(Finding { code, object: object.title(), field: field.path().to_owned(), problem });
+        self.findings.push(Finding { code, object: object.title(), field: field.path(), problem });
     }
 
     /// Something that cannot be told from what was given.

@@ -3,13 +3,14 @@
 pub(super) mod ambient;
 pub(super) mod authorization_policy;
 pub(super) mod envoy_filter;
+pub(super) mod inbound;
 pub(super) mod sidecar;
 pub(super) mod socket;
 
-use super::LONGEST_TIMEOUT;
 use super::field::Field;
 use super::finding::{Found, codes};
 use super::object::{Index, MESH_CONFIG, Object, ours};
+use super::outage::{self, Codes};
 
 codes! {
     FAIL_OPEN = "istio.fail-open", Error:
@@ -49,6 +50,16 @@ codes! {
         "With `pathNormalization.normalization: NONE`, `/healthz/../admin` is matched as it is written: `notPaths` can be got around. Tollgate refuses such a path, but only where it is asked.",
         "set `normalization: DECODE_AND_MERGE_SLASHES`, or leave it out";
 }
+
+/// Policies of this namespace are for the pods of all, unless the mesh is told of another one.
+const ROOT_NAMESPACE: &str = "istio-system";
+
+const OUTAGE: Codes = Codes {
+    fail_open: &FAIL_OPEN,
+    timeout_missing: &TIMEOUT_MISSING,
+    timeout_long: &TIMEOUT_LONG,
+    status_on_error: &STATUS_ON_ERROR,
+};
 
 /// A provider of external authorization.
 pub(super) struct Provider<'n> {
@@ -97,20 +108,7 @@ fn check_provider(provider: &Provider<'_>, found: &mut Found) {
         found.add(&PROVIDER_HTTP, object, &field.get("envoyExtAuthzHttp"));
         return;
     }
-    let fail_open = grpc.get("failOpen");
-    if fail_open.is_true() {
-        found.add(&FAIL_OPEN, object, &fail_open);
-    }
-    let timeout = grpc.get("timeout");
-    if !timeout.exists() {
-        found.add(&TIMEOUT_MISSING, object, &timeout);
-    } else if timeout.duration().is_some_and(|time| time > LONGEST_TIMEOUT || time.is_zero()) {
-        found.add(&TIMEOUT_LONG, object, &timeout);
-    }
-    let status = grpc.get("statusOnError");
-    if status.number().is_none_or(|status| status < 500) {
-        found.add(&STATUS_ON_ERROR, object, &status);
-    }
+    outage::check(&OUTAGE, object, &grpc, found);
     let body = grpc.get("includeRequestBodyInCheck");
     for (key, code) in [("allowPartialMessage", &BODY_PARTIAL), ("packAsBytes", &BODY_BYTES)] {
         if body.exists() && !body.get(key).is_true() {

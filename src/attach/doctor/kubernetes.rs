@@ -1,6 +1,5 @@
 //! Kubernetes: how Tollgate runs, and how its policies reach it.
 
-pub(super) mod pod;
 pub(super) mod policies;
 pub(super) mod service;
 pub(super) mod socket;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::documents::Documents;
+use super::documents::{Documents, Within, qualified};
 use super::field::Field;
 
 /// A kind by its API group and name. What has no group of Kubernetes' is ours to name.
@@ -74,14 +74,16 @@ pub(super) struct Object<'n> {
     pub(super) name: &'n str,
     /// The whole of it.
     pub(super) root: Field<'n>,
-    /// The key and the ConfigMap that it stands in.
-    pub(super) within: Option<&'n str>,
+    /// The ConfigMap that it stands in.
+    pub(super) within: Option<&'n Within>,
 }
 
 /// Everything that was read, by kind.
 #[derive(Debug, Default)]
 pub(super) struct Index<'n> {
-    objects: Vec<Object<'n>>,
+    objects_by_kind: BTreeMap<Kind, Vec<Object<'n>>>,
+    /// By kind, name and namespace, where each stands among those of its kind.
+    places_by_name: BTreeMap<(Kind, &'n str, &'n str), usize>,
     /// Kinds in which nothing is looked for, and how many there are of each.
     pub(super) others: BTreeMap<String, usize>,
 }
@@ -90,12 +92,12 @@ impl<'n> Index<'n> {
     pub(super) fn of(documents: &'n Documents) -> Self {
         let mut index = Self::default();
         for document in &documents.read {
-            index.take(&Field::root(&document.node), document.within.as_deref(), 0);
+            index.take(&Field::root(&document.node), document.within.as_ref(), 0);
         }
         index
     }
 
-    fn take(&mut self, root: &Field<'n>, within: Option<&'n str>, depth: usize) {
+    fn take(&mut self, root: &Field<'n>, within: Option<&'n Within>, depth: usize) {
         let api_version = root.get("apiVersion").text().unwrap_or_default();
         let Some(kind) = root.get("kind").text() else {
             return self.take_without_kind(root, within);
@@ -112,18 +114,13 @@ impl<'n> Index<'n> {
         }
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         match KINDS.iter().find(|known| known.0 == group && known.1 == kind) {
-            Some(known) => {
-                self.push(*known, root, root, within);
-                if let Some(object) = self.objects.last_mut() {
-                    object.version = version;
-                }
-            }
+            Some(known) => self.add(*known, version, root, root, within),
             None => *self.others.entry(kind.to_owned()).or_default() += 1,
         }
     }
 
-    fn take_without_kind(&mut self, root: &Field<'n>, within: Option<&'n str>) {
-        let before = self.objects.len();
+    fn take_without_kind(&mut self, root: &Field<'n>, within: Option<&'n Within>) {
+        let before = self.count();
         let mesh = root.get("meshConfig");
         if mesh.exists() {
             self.push(MESH_CONFIG, root, &mesh, within);
@@ -131,18 +128,18 @@ impl<'n> Index<'n> {
             self.push(MESH_CONFIG, root, root, within);
         } else if root.get("static_resources").exists() || root.get("dynamic_resources").exists() {
             self.push(ENVOY, root, root, within);
-        } else if within.is_some_and(|within| within.starts_with("tollgate.yaml of ")) {
+        } else if within.is_some_and(|within| within.key == "tollgate.yaml") {
             self.push(SETTINGS, root, root, within);
         } else {
             self.take_dumps(root, within, 0);
         }
-        if self.objects.len() == before {
+        if self.count() == before {
             *self.others.entry("of no known kind".to_owned()).or_default() += 1;
         }
     }
 
     /// What Envoy's `/config_dump` says. Some tools put it below the name of the pod that it is of.
-    fn take_dumps(&mut self, field: &Field<'n>, within: Option<&'n str>, depth: usize) {
+    fn take_dumps(&mut self, field: &Field<'n>, within: Option<&'n Within>, depth: usize) {
         if field.get("configs").items().iter().any(|one| one.get("@type").exists()) {
             self.push(ENVOY, field, field, within);
         } else if depth < MAX_DEPTH {
@@ -150,15 +147,36 @@ impl<'n> Index<'n> {
         }
     }
 
-    fn push(&mut self, kind: Kind, document: &Field<'n>, root: &Field<'n>, within: Option<&'n str>) {
+    fn push(&mut self, kind: Kind, document: &Field<'n>, root: &Field<'n>, within: Option<&'n Within>) {
+        self.add(kind, "", document, root, within);
+    }
+
+    fn add(
+        &mut self,
+        kind: Kind,
+        version: &'n str,
+        document: &Field<'n>,
+        root: &Field<'n>,
+        within: Option<&'n Within>,
+    ) {
         let text = |key| document.get("metadata").get(key).text().unwrap_or_default();
-        let (namespace, name) = (text("namespace"), text("name"));
-        self.objects.push(Object { kind, version: "", namespace, name, root: root.clone(), within });
+        let (namespace, name) = match within {
+            // Settings have no name but that of their ConfigMap.
+            Some(within) if kind == SETTINGS => (within.namespace.as_str(), within.name.as_str()),
+            _ => (text("namespace"), text("name")),
+        };
+        let objects = self.objects_by_kind.entry(kind).or_default();
+        self.places_by_name.entry((kind, name, namespace)).or_insert(objects.len());
+        objects.push(Object { kind, version, namespace, name, root: root.clone(), within });
+    }
+
+    fn count(&self) -> usize {
+        self.objects_by_kind.values().map(Vec::len).sum()
     }
 
     /// All of a kind.
     pub(super) fn all(&self, kind: Kind) -> impl Iterator<Item = &Object<'n>> {
-        self.objects.iter().filter(move |object| object.kind == kind)
+        self.objects_by_kind.get(&kind).into_iter().flatten()
     }
 
     /// Whether there is any of a kind.
@@ -168,16 +186,18 @@ impl<'n> Index<'n> {
 
     /// The one of this name.
     pub(super) fn named(&self, kind: Kind, namespace: &str, name: &str) -> Option<&Object<'n>> {
-        self.all(kind).find(|object| object.name == name && object.is_in(namespace))
+        let at = |namespace| self.places_by_name.get(&(kind, name, namespace)).copied();
+        let anywhere = || {
+            let mut all = self.places_by_name.range((kind, name, "")..).map(|(key, at)| (key.0, key.1, *at));
+            all.next().filter(|(one, known, _)| *one == kind && *known == name).map(|(.., at)| at)
+        };
+        let at = if namespace.is_empty() { anywhere() } else { at(namespace).or_else(|| at("")) };
+        self.objects_by_kind.get(&kind).zip(at).and_then(|(all, at)| all.get(at))
     }
 
     /// How many of each kind.
     pub(super) fn counted(&self) -> BTreeMap<String, usize> {
-        let mut counted = BTreeMap::new();
-        for object in &self.objects {
-            *counted.entry(object.kind.1.to_owned()).or_default() += 1;
-        }
-        counted
+        self.objects_by_kind.iter().map(|(kind, all)| (kind.1.to_owned(), all.len())).collect()
     }
 
     /// Where an `Identity` reads users from what Envoy's token filter leaves.
@@ -210,6 +230,12 @@ impl<'n> Object<'n> {
         self.root.at("metadata.labels")
     }
 
+    /// What a policy is attached to by name. Both spellings: one, and a list.
+    pub(super) fn targets(&self) -> Vec<Field<'n>> {
+        let one = self.spec().get("targetRef");
+        self.spec().get("targetRefs").items().into_iter().chain(one.exists().then_some(one)).collect()
+    }
+
     /// Whether it may be in a namespace: rendered manifests often name none.
     pub(super) fn is_in(&self, namespace: &str) -> bool {
         self.namespace == namespace || self.namespace.is_empty() || namespace.is_empty()
@@ -226,9 +252,23 @@ impl<'n> Object<'n> {
     }
 }
 
-/// A name with its namespace, where it has one.
-pub(super) fn qualified(namespace: &str, name: &str) -> String {
-    if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") }
+/// What is known of objects, by their namespaces.
+#[derive(Debug)]
+pub(super) struct ByNamespace<'n, T>(BTreeMap<&'n str, Vec<T>>);
+
+impl<'n, T> ByNamespace<'n, T> {
+    pub(super) fn of(all: impl IntoIterator<Item = (&'n str, T)>) -> Self {
+        let mut by_namespace: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        all.into_iter().for_each(|(namespace, one)| by_namespace.entry(namespace).or_default().push(one));
+        Self(by_namespace)
+    }
+
+    /// Those that may be in one.
+    pub(super) fn within(&self, namespace: &str) -> impl Iterator<Item = &T> {
+        let (named, all) = if namespace.is_empty() { (None, Some(&self.0)) } else { (Some(namespace), None) };
+        let some = named.into_iter().flat_map(|namespace| [self.0.get(namespace), self.0.get("")]).flatten();
+        some.chain(all.into_iter().flat_map(BTreeMap::values)).flatten()
+    }
 }
 
 /// Of several attachments those that are Tollgate's: where some mention it, the others are not ours to judge.

@@ -139,6 +139,7 @@ as `/config_dump` of its admin port, that of an Istio proxy and of Envoy Gateway
 
 It claims nothing beyond what it looked at. Where something cannot be told from what was given, it says so (`not told:`) and
 counts that as nothing found. It ends with how many documents of which kinds were looked at, and in which it looks for nothing.
+At most 512 MiB are looked at together.
 Where several attachments are there and some of them mention `tollgate`, the others are taken for somebody else's.
 
 | status | when |

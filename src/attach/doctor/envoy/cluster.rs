@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use super::super::field::Field;
 use super::super::finding::{Found, codes};
 use super::super::object::{Index, Object, SERVICE};
-use super::Config;
-use super::listener::Manager;
+use super::config::{Config, Manager};
 
 codes! {
     UNKNOWN = "envoy.cluster-unknown", Error:
@@ -40,7 +39,7 @@ pub(super) fn check(config: &Config<'_>, managers: &[Manager<'_>], index: &Index
     for manager in managers {
         let field = manager.asks().at("typed_config.grpc_service.envoy_grpc.cluster_name");
         let Some(name) = field.text().filter(|name| seen.insert(*name)) else { continue };
-        match config.clusters.iter().find(|one| one.get("name").is(name)) {
+        match config.clusters.get(name) {
             Some(cluster) => check_cluster(&config.object, cluster, index, found),
             None if config.is_whole => found.add_about(&UNKNOWN, &config.object, &field, format!("`{name}`")),
             None => found.note(format!(

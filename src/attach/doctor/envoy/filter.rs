@@ -1,12 +1,10 @@
 //! Envoy: what the filter that asks is told to do. The same wherever it is written: in Envoy's configuration, or in a patch
 //! that Istio puts into it.
 
-use std::time::Duration;
-
-use super::super::LONGEST_TIMEOUT;
 use super::super::field::Field;
 use super::super::finding::{Found, codes};
 use super::super::object::Object;
+use super::super::outage;
 
 codes! {
     FAILURE_MODE_ALLOW = "envoy.failure-mode-allow", Error:
@@ -63,31 +61,55 @@ codes! {
         "take it out; if one path must go unjudged, turn the filter off at a route with that exact `path`";
 }
 
+const AUTHZ: &str = "ext_authz.v3.ExtAuthz";
+const PROC: &str = "ext_proc.v3.ExternalProcessor";
+
+/// Whether a `typed_config` is that of a filter that asks, or hands bodies over.
+pub(in super::super) fn asks(config: &Field<'_>) -> bool {
+    is_of(config, AUTHZ) || is_of(config, PROC)
+}
+
+fn is_of(config: &Field<'_>, message: &str) -> bool {
+    config.get("@type").text().is_some_and(|kind| kind.ends_with(message))
+}
+
 /// Looks at a filter's `typed_config`.
 pub(in super::super) fn check(object: &Object<'_>, config: &Field<'_>, found: &mut Found) {
-    let kind = config.get("@type").text().unwrap_or_default();
-    let is_switched_on = |code, key: &str, found: &mut Found| {
-        if config.get(key).is_true() {
-            found.add(code, object, &config.get(key));
-        }
-    };
-    if kind.ends_with("ext_proc.v3.ExternalProcessor") {
-        is_switched_on(&FAILURE_MODE_ALLOW, "failure_mode_allow", found);
+    let allow = config.get("failure_mode_allow");
+    if asks(config) && allow.is_true() {
+        found.add(&FAILURE_MODE_ALLOW, object, &allow);
     }
-    if !kind.ends_with("ext_authz.v3.ExtAuthz") {
+    if !is_of(config, AUTHZ) {
         return;
     }
-    is_switched_on(&FAILURE_MODE_ALLOW, "failure_mode_allow", found);
-    is_switched_on(&SHADOW_MODE, "shadow_mode", found);
-    is_switched_on(&VALIDATE_MUTATIONS, "validate_mutations", found);
-    is_switched_on(&CLEAR_ROUTE_CACHE, "clear_route_cache", found);
-    let http = config.get("http_service");
-    if http.exists() {
-        found.add(&HTTP_SERVICE, object, &http);
+    check_written(object, config, found);
+    if config.get("http_service").exists() {
         return;
     }
     check_failures(object, config, found);
     check_body(object, config, found);
+}
+
+/// What is wrong wherever it is written, also in a part that is merged into the rest.
+pub(in super::super) fn check_written(object: &Object<'_>, config: &Field<'_>, found: &mut Found) {
+    let switches = [
+        (&SHADOW_MODE, "shadow_mode"),
+        (&VALIDATE_MUTATIONS, "validate_mutations"),
+        (&CLEAR_ROUTE_CACHE, "clear_route_cache"),
+    ];
+    for (code, key) in switches {
+        if config.get(key).is_true() {
+            found.add(code, object, &config.get(key));
+        }
+    }
+    let http = config.get("http_service");
+    if http.exists() {
+        found.add(&HTTP_SERVICE, object, &http);
+    }
+    let timeout = config.at("grpc_service.timeout");
+    if outage::is_long(&timeout) {
+        found.add(&TIMEOUT_LONG, object, &timeout);
+    }
     let share = config.at("filter_enabled.default_value");
     if share.exists() && !is_all(&share) {
         found.add(&PARTLY_ON, object, &share);
@@ -103,8 +125,6 @@ fn check_failures(object: &Object<'_>, config: &Field<'_>, found: &mut Found) {
     let timeout = config.at("grpc_service.timeout");
     if !timeout.exists() {
         found.add(&TIMEOUT_MISSING, object, &timeout);
-    } else if timeout.duration().is_some_and(|time| time > LONGEST_TIMEOUT || time == Duration::ZERO) {
-        found.add(&TIMEOUT_LONG, object, &timeout);
     }
     let status = config.at("status_on_error.code");
     if !is_server_error(&status) {

@@ -3,7 +3,7 @@
 use super::super::field::Field;
 use super::super::finding::{Found, codes};
 use super::super::object::{IDENTITY, Index, Object};
-use super::listener::Manager;
+use super::config::Manager;
 
 codes! {
     HIDDEN = "envoy.headers-hidden", Warning:

@@ -2,9 +2,10 @@
 
 use super::super::field::Field;
 use super::super::finding::{Found, codes};
-use super::super::object::Index;
-use super::listener::{Manager, is_filter};
-use super::{Config, filter, route};
+use super::super::object::{Index, Object};
+use super::config::{Manager, is_filter};
+use super::filter;
+use super::route::Routes;
 
 codes! {
     AFTER_ROUTER = "envoy.filter-after-router", Error:
@@ -37,32 +38,31 @@ codes! {
         "set `normalize_path: true`, `merge_slashes: true` and `path_with_escaped_slashes_action: REJECT_REQUEST` (Istio: `pathNormalization.normalization: DECODE_AND_MERGE_SLASHES`; Envoy Gateway: `path` of a ClientTrafficPolicy)";
 }
 
-pub(super) fn check(manager: &Manager<'_>, config: &Config<'_>, index: &Index<'_>, found: &mut Found) {
-    check_filters(manager, config, found);
-    check_paths(manager, config, found);
+pub(super) fn check(manager: &Manager<'_>, routes: Routes, object: &Object<'_>, index: &Index<'_>, found: &mut Found) {
+    check_filters(manager, routes, object, found);
+    check_paths(manager, object, found);
     let trust = manager.chain.find("trust_chain_verification");
     for one in trust.iter().filter(|one| one.is("ACCEPT_UNTRUSTED")) {
-        found.add(&ACCEPT_UNTRUSTED, &config.object, one);
+        found.add(&ACCEPT_UNTRUSTED, object, one);
     }
     let needs = index.identity_reads("mtls") == Some(true) && index.identity_reads("xfcc") == Some(false);
-    if needs && !manager.listener.mentions("validation_context") {
-        found.add(&NO_AUTHORITY, &config.object, &manager.chain);
+    if needs && !manager.verifies_clients {
+        found.add(&NO_AUTHORITY, object, &manager.chain);
     }
     let details = manager.config.get("forward_client_cert_details");
     let is_forwarded = details.is("FORWARD_ONLY") || details.is("ALWAYS_FORWARD_ONLY");
     if is_forwarded && index.identity_reads("xfcc") != Some(false) {
-        found.add(&XFCC_FORWARDED, &config.object, &details);
+        found.add(&XFCC_FORWARDED, object, &details);
     }
 }
 
-fn check_filters(manager: &Manager<'_>, config: &Config<'_>, found: &mut Found) {
-    let object = &config.object;
+fn check_filters(manager: &Manager<'_>, routes: Routes, object: &Object<'_>, found: &mut Found) {
     let asks = manager.asks();
     let is_router = |one: &Field<'_>| is_filter(one, "envoy.filters.http.router", "router.v3.Router");
     if manager.filters.iter().position(is_router).is_some_and(|router| router < manager.asks_at) {
         found.add(&AFTER_ROUTER, object, &asks);
     }
-    if asks.get("disabled").is_true() && !route::is_turned_on(manager, config) {
+    if asks.get("disabled").is_true() && !routes.turn_on {
         found.add(&DISABLED, object, &asks.get("disabled"));
     }
     filter::check(object, &asks.get("typed_config"), found);
@@ -90,7 +90,7 @@ fn check_filters(manager: &Manager<'_>, config: &Config<'_>, found: &mut Found) 
     }
 }
 
-fn check_paths(manager: &Manager<'_>, config: &Config<'_>, found: &mut Found) {
+fn check_paths(manager: &Manager<'_>, object: &Object<'_>, found: &mut Found) {
     let escaped = manager.config.get("path_with_escaped_slashes_action");
     let keeps = [None, Some("KEEP_UNCHANGED"), Some("IMPLEMENTATION_SPECIFIC_DEFAULT")].contains(&escaped.text());
     let lacking: Vec<_> = [
@@ -103,6 +103,6 @@ fn check_paths(manager: &Manager<'_>, config: &Config<'_>, found: &mut Found) {
     .collect();
     if let Some(first) = lacking.first() {
         let about = format!("{} not set", lacking.join(", "));
-        found.add_about(&PATHS, &config.object, &manager.config.get(first), about);
+        found.add_about(&PATHS, object, &manager.config.get(first), about);
     }
 }

@@ -1,9 +1,12 @@
 //! Envoy: routes for which the question is turned off.
 
+use std::ops::BitOrAssign;
+
 use super::super::field::Field;
 use super::super::finding::{Found, codes};
-use super::listener::Manager;
-use super::{Config, filter};
+use super::super::object::Object;
+use super::config::Table;
+use super::filter;
 
 codes! {
     DISABLED_BY_PREFIX = "envoy.disabled-by-prefix", Error:
@@ -12,64 +15,45 @@ codes! {
         "turn it off for an exact `path` only, or not at all";
 }
 
-/// A route and what it stands in.
-pub(super) struct Route<'n> {
-    pub(super) field: Field<'n>,
-    host: Field<'n>,
-    table: Field<'n>,
+/// What the routes of a table say of the question.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Routes {
+    /// Whether any has settings for it that do not turn it off.
+    pub(super) turn_on: bool,
 }
 
-/// The routes of a connection manager: its own, or those that it fetches by name.
-pub(super) fn routes<'n>(manager: &Manager<'n>, config: &Config<'n>) -> Vec<Route<'n>> {
-    let own = manager.config.get("route_config");
-    let name = manager.config.at("rds.route_config_name").text();
-    let fetched = config.routes.iter().filter(|table| name.is_some() && table.get("name").text() == name).cloned();
-    let tables = own.exists().then_some(own).into_iter().chain(fetched);
-    let of_table = |table: Field<'n>| {
-        let hosts = table.get("virtual_hosts").items();
-        hosts.into_iter().flat_map(move |host| {
-            let table = table.clone();
-            let routes = host.get("routes").items().into_iter().chain(of_matcher(&host));
-            routes.map(move |field| Route { field, host: host.clone(), table: table.clone() })
-        })
-    };
-    tables.flat_map(of_table).collect()
+impl BitOrAssign for Routes {
+    fn bitor_assign(&mut self, other: Self) {
+        self.turn_on |= other.turn_on;
+    }
 }
 
-/// The routes that a virtual host finds by a tree of matchers.
-fn of_matcher<'n>(host: &Field<'n>) -> Vec<Field<'n>> {
-    let actions = host.get("matcher").find("typed_config");
-    let is_route =
-        |one: &Field<'_>| one.get("@type").text().is_some_and(|kind| kind.ends_with("config.route.v3.Route"));
-    let lists = actions.iter().flat_map(|one| one.get("routes").items());
-    actions.iter().filter(|one| is_route(one)).cloned().chain(lists).collect()
-}
-
-/// Whether any route has settings for the question that do not turn it off.
-pub(super) fn is_turned_on(manager: &Manager<'_>, config: &Config<'_>) -> bool {
+/// Looks for routes that turn off the question of this name.
+pub(super) fn check(table: &Table<'_>, name: &str, object: &Object<'_>, found: &mut Found) -> Routes {
     let turns_on = |holder: &Field<'_>| {
-        let settings = filter::per_filter(holder, manager.asks_name());
+        let settings = filter::per_filter(holder, name);
         settings.iter().any(|one| !one.get("disabled").is_true() && !one.at("config.disabled").is_true())
     };
-    routes(manager, config).iter().any(|route| [&route.field, &route.host, &route.table].into_iter().any(turns_on))
+    filter::check_disabled_for_all(object, &table.field, name, found);
+    let mut turn_on = turns_on(&table.field);
+    for host in &table.hosts {
+        filter::check_disabled_for_all(object, &host.field, name, found);
+        turn_on |= turns_on(&host.field);
+        for route in &host.routes {
+            turn_on |= turns_on(route);
+            check_route(route, name, object, found);
+        }
+    }
+    Routes { turn_on }
 }
 
-pub(super) fn check(manager: &Manager<'_>, config: &Config<'_>, found: &mut Found) {
-    let mut seen: Vec<String> = Vec::new();
-    for route in routes(manager, config) {
-        for holder in [&route.table, &route.host] {
-            if !seen.iter().any(|path| path == holder.path()) {
-                seen.push(holder.path().to_owned());
-                filter::check_disabled_for_all(&config.object, holder, manager.asks_name(), found);
-            }
-        }
-        if route.field.at("match.path").exists() {
-            continue;
-        }
-        let clusters = route.field.at("route.weighted_clusters.clusters").items();
-        let holders = std::iter::once(&route.field).chain(&clusters);
-        for disabled in holders.filter_map(|holder| filter::disabled(holder, manager.asks_name())) {
-            found.add(&DISABLED_BY_PREFIX, &config.object, &disabled);
-        }
+fn check_route(route: &Field<'_>, name: &str, object: &Object<'_>, found: &mut Found) {
+    if route.at("match.path").exists() {
+        return;
+    }
+    let clusters = route.at("route.weighted_clusters.clusters").items();
+    let holders = std::iter::once(route).chain(&clusters);
+    for disabled in holders.filter_map(|holder| filter::disabled(holder, name)) {
+        found.add(&DISABLED_BY_PREFIX, object, &disabled);
     }
 }

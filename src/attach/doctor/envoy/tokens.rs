@@ -4,7 +4,7 @@
 use super::super::field::Field;
 use super::super::finding::{Found, codes};
 use super::super::object::{IDENTITY, Index, Object};
-use super::listener::{Manager, is_filter};
+use super::config::{Manager, is_filter};
 
 codes! {
     NAMESPACE_MISSING = "envoy.metadata-namespace-missing", Error:

@@ -27,6 +27,8 @@ codes! {
 const DEFAULT_LIMIT: u64 = 32 * 1024;
 
 pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
+    let ways = [("request.body", CLIENT_TRAFFIC_POLICY), ("response.body", BACKEND_TRAFFIC_POLICY)];
+    let ways = ways.map(|(path, kind)| (path, kind, has_room(kind, index)));
     for policy in super::processors(index) {
         for processor in policy.spec().get("extProc").items() {
             let one = processor.get("backendRef");
@@ -41,10 +43,9 @@ pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
             if !mode.exists() {
                 found.add(&MODE_MISSING, policy, &mode);
             }
-            let ways = [("request.body", CLIENT_TRAFFIC_POLICY), ("response.body", BACKEND_TRAFFIC_POLICY)];
-            for (path, kind) in ways {
+            for (path, kind, has_room) in ways {
                 let body = mode.at(path);
-                if body.is("Buffered") && !has_room(kind, index) {
+                if body.is("Buffered") && !has_room {
                     found.add_about(&BUFFER_LIMIT, policy, &body, format!("no {} raises it", kind.1));
                 }
             }

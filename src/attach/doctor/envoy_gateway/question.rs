@@ -1,9 +1,9 @@
 //! Envoy Gateway: how Tollgate is asked.
 
-use super::super::LONGEST_TIMEOUT;
 use super::super::envoy::headers;
 use super::super::finding::{Found, codes};
 use super::super::object::{Index, Object};
+use super::super::outage::{self, Codes};
 
 codes! {
     FAIL_OPEN = "envoy-gateway.fail-open", Error:
@@ -36,6 +36,13 @@ codes! {
         "use `extAuth.grpc`";
 }
 
+const OUTAGE: Codes = Codes {
+    fail_open: &FAIL_OPEN,
+    timeout_missing: &TIMEOUT_MISSING,
+    timeout_long: &TIMEOUT_LONG,
+    status_on_error: &STATUS_ON_ERROR,
+};
+
 pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
     let policies = super::questions(index);
     for (identity, from) in index.users_from_tokens().filter(|_| !policies.is_empty()) {
@@ -52,20 +59,7 @@ fn check_policy(policy: &Object<'_>, index: &Index<'_>, found: &mut Found) {
         found.add(&HTTP_SERVICE, policy, &ext_auth.get("http"));
         return;
     }
-    let fail_open = ext_auth.get("failOpen");
-    if fail_open.is_true() {
-        found.add(&FAIL_OPEN, policy, &fail_open);
-    }
-    let timeout = ext_auth.get("timeout");
-    if !timeout.exists() {
-        found.add(&TIMEOUT_MISSING, policy, &timeout);
-    } else if timeout.duration().is_some_and(|time| time > LONGEST_TIMEOUT || time.is_zero()) {
-        found.add(&TIMEOUT_LONG, policy, &timeout);
-    }
-    let status = ext_auth.get("statusOnError");
-    if status.number().is_none_or(|status| status < 500) {
-        found.add(&STATUS_ON_ERROR, policy, &status);
-    }
+    outage::check(&OUTAGE, policy, &ext_auth, found);
     let told = ext_auth.get("headersToExtAuth");
     let is_told = |name: &str| told.texts().iter().any(|one| one.eq_ignore_ascii_case(name));
     let hidden: Vec<_> = headers::needed(index).into_iter().filter(|name| !is_told(name)).collect();

@@ -3,7 +3,7 @@
 use super::super::field::Field;
 use super::super::finding::{Found, codes};
 use super::super::object::{
-    BACKEND_TLS_POLICY, GATEWAY, GRPC_ROUTE, HTTP_ROUTE, Index, Object, REFERENCE_GRANT, SERVICE,
+    BACKEND_TLS_POLICY, ByNamespace, GATEWAY, GRPC_ROUTE, HTTP_ROUTE, Index, Object, REFERENCE_GRANT, SERVICE,
 };
 
 codes! {
@@ -21,17 +21,29 @@ codes! {
         "write `apiVersion: gateway.networking.k8s.io/v1`";
 }
 
+/// What references are held against.
+struct Given<'i, 'n> {
+    index: &'i Index<'n>,
+    grants: ByNamespace<'n, &'i Object<'n>>,
+    services: ByNamespace<'n, ()>,
+}
+
 pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
+    let given = &Given {
+        index,
+        grants: ByNamespace::of(index.all(REFERENCE_GRANT).map(|one| (one.namespace, one))),
+        services: ByNamespace::of(index.all(SERVICE).map(|one| (one.namespace, ()))),
+    };
     for policy in super::questions(index) {
         let grpc = policy.spec().at("extAuth.grpc");
         let one = grpc.get("backendRef");
         let refs: Vec<_> = grpc.get("backendRefs").items().into_iter().chain(one.exists().then_some(one)).collect();
-        check_policy(policy, &refs, index, found);
+        check_policy(policy, &refs, given, found);
     }
     for policy in super::processors(index) {
         let processors = policy.spec().get("extProc").items();
         let refs: Vec<_> = processors.iter().flat_map(|one| one.get("backendRefs").items()).collect();
-        check_policy(policy, &refs, index, found);
+        check_policy(policy, &refs, given, found);
     }
     for policy in index.all(BACKEND_TLS_POLICY).filter(|one| one.root.mentions("tollgate")) {
         if policy.version.starts_with("v1alpha") {
@@ -40,28 +52,29 @@ pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
     }
 }
 
-fn check_policy(policy: &Object<'_>, backends: &[Field<'_>], index: &Index<'_>, found: &mut Found) {
+fn check_policy(policy: &Object<'_>, backends: &[Field<'_>], given: &Given<'_, '_>, found: &mut Found) {
     for backend in backends {
         let namespace = backend.get("namespace");
         let elsewhere = namespace.text().filter(|name| !policy.namespace.is_empty() && *name != policy.namespace);
-        if elsewhere.is_some_and(|there| !is_granted(policy, backend, there, index)) {
+        if elsewhere.is_some_and(|there| !is_granted(policy, backend, there, given)) {
             // Of a namespace that was not given nothing is known.
-            if index.has(REFERENCE_GRANT) || index.all(SERVICE).any(|one| one.is_in(elsewhere.unwrap_or_default())) {
+            let services = given.services.within(elsewhere.unwrap_or_default()).next();
+            if given.index.has(REFERENCE_GRANT) || services.is_some() {
                 found.add(&GRANT_MISSING, policy, &namespace);
             } else {
                 found.note(format!("{} refers to namespace `{}`, of which nothing was given: whether a ReferenceGrant allows it was not looked at", policy.title(), elsewhere.unwrap_or_default()));
             }
         }
     }
-    for target in super::targets(policy) {
-        check_target(policy, &target, index, found);
+    for target in policy.targets() {
+        check_target(policy, &target, given.index, found);
     }
     for selector in policy.spec().get("targetSelectors").items() {
-        check_selector(policy, &selector, index, found);
+        check_selector(policy, &selector, given.index, found);
     }
 }
 
-fn is_granted(policy: &Object<'_>, backend: &Field<'_>, there: &str, index: &Index<'_>) -> bool {
+fn is_granted(policy: &Object<'_>, backend: &Field<'_>, there: &str, given: &Given<'_, '_>) -> bool {
     let from_here = |from: &Field<'_>| {
         from.get("group").is(policy.kind.0)
             && from.get("kind").is(policy.kind.1)
@@ -71,7 +84,7 @@ fn is_granted(policy: &Object<'_>, backend: &Field<'_>, there: &str, index: &Ind
     let to_there = |to: &Field<'_>| {
         to.get("kind").is(kind) && (!to.get("name").exists() || to.get("name").text() == backend.get("name").text())
     };
-    index.all(REFERENCE_GRANT).filter(|grant| grant.is_in(there)).any(|grant| {
+    given.grants.within(there).any(|grant| {
         grant.spec().get("from").items().iter().any(from_here) && grant.spec().get("to").items().iter().any(to_there)
     })
 }

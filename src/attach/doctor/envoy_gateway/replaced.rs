@@ -1,5 +1,7 @@
 //! Envoy Gateway: a policy at a route takes the place of the one at its Gateway.
 
+use std::collections::BTreeSet;
+
 use super::super::finding::{Found, codes};
 use super::super::object::{GRPC_ROUTE, HTTP_ROUTE, Index, Kind, Object, SECURITY_POLICY};
 
@@ -12,8 +14,8 @@ codes! {
 
 pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
     let questions = super::questions(index);
-    let is_question = |policy: &Object<'_>| questions.iter().any(|one| std::ptr::eq(*one, policy));
-    let at_gateways: Vec<_> = questions.iter().flat_map(|policy| guarded_gateways(policy)).collect();
+    let is_question: BTreeSet<_> = questions.iter().map(|one| std::ptr::from_ref(*one)).collect();
+    let at_gateways: BTreeSet<_> = questions.iter().flat_map(|policy| guarded_gateways(policy)).collect();
     if at_gateways.is_empty() {
         return;
     }
@@ -21,13 +23,14 @@ pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
         let parents = route.spec().get("parentRefs").items();
         parents.iter().any(|parent| {
             let namespace = parent.get("namespace").text().unwrap_or(route.namespace);
-            let is_it = |(there, name): &(&str, &str)| {
-                parent.get("name").is(name) && (*there == namespace || there.is_empty() || namespace.is_empty())
-            };
-            at_gateways.iter().any(is_it)
+            let name = parent.get("name").text().unwrap_or_default();
+            let is_named = |(one, _): &&(&str, &str)| *one == name;
+            at_gateways.contains(&(name, namespace))
+                || at_gateways.contains(&(name, ""))
+                || namespace.is_empty() && at_gateways.range((name, "")..).next().is_some_and(|one| is_named(&one))
         })
     };
-    let others = index.all(SECURITY_POLICY).filter(|policy| !is_question(policy));
+    let others = index.all(SECURITY_POLICY).filter(|policy| !is_question.contains(&std::ptr::from_ref(*policy)));
     for policy in others.filter(|policy| !policy.spec().get("mergeType").exists()) {
         check_targets(policy, &is_guarded, index, found);
         for selector in policy.spec().get("targetSelectors").items() {
@@ -43,7 +46,7 @@ pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
 const ROUTES: [Kind; 2] = [HTTP_ROUTE, GRPC_ROUTE];
 
 fn check_targets(policy: &Object<'_>, is_guarded: &dyn Fn(&Object<'_>) -> bool, index: &Index<'_>, found: &mut Found) {
-    for target in super::targets(policy) {
+    for target in policy.targets() {
         let Some(kind) = ROUTES.into_iter().find(|kind| target.get("kind").is(kind.1)) else { continue };
         let name = target.get("name").text().unwrap_or_default();
         match index.named(kind, policy.namespace, name) {
@@ -58,8 +61,8 @@ fn check_targets(policy: &Object<'_>, is_guarded: &dyn Fn(&Object<'_>) -> bool, 
     }
 }
 
-/// Namespace and name of the Gateways that a policy is at.
+/// Name and namespace of the Gateways that a policy is at.
 fn guarded_gateways<'n>(policy: &Object<'n>) -> Vec<(&'n str, &'n str)> {
-    let targets = super::targets(policy).into_iter().filter(|target| target.get("kind").is("Gateway"));
-    targets.filter_map(|target| target.get("name").text().map(|name| (policy.namespace, name))).collect()
+    let targets = policy.targets().into_iter().filter(|target| target.get("kind").is("Gateway"));
+    targets.filter_map(|target| target.get("name").text().map(|name| (name, policy.namespace))).collect()
 }

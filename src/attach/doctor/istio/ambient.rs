@@ -1,8 +1,9 @@
 //! Istio without sidecars: waypoints tell the caller in a header, and what goes to a pod goes through HBONE.
 
+use super::super::field::Field;
 use super::super::finding::{Found, codes};
 use super::super::object::{
-    AUTHORIZATION_POLICY, ENVOY_FILTER, GATEWAY, IDENTITY, Index, NAMESPACE, NETWORK_POLICY, Object,
+    AUTHORIZATION_POLICY, ByNamespace, ENVOY_FILTER, GATEWAY, IDENTITY, Index, NAMESPACE, NETWORK_POLICY, Object,
 };
 
 codes! {
@@ -27,13 +28,10 @@ pub(super) fn waypoints<'i, 'n>(index: &'i Index<'n>) -> impl Iterator<Item = &'
 }
 
 pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
-    let asks = |waypoint: &Object<'_>| {
-        let policy = |one: &Object<'_>| one.spec().get("action").is("CUSTOM");
-        let filter = |one: &Object<'_>| one.root.mentions("ext_authz");
-        index.all(AUTHORIZATION_POLICY).any(|one| policy(one) && one.is_in(waypoint.namespace))
-            || index.all(ENVOY_FILTER).any(|one| filter(one) && one.is_in(waypoint.namespace))
-    };
-    for waypoint in waypoints(index).filter(|waypoint| asks(waypoint)) {
+    let policies = index.all(AUTHORIZATION_POLICY).filter(|one| one.spec().get("action").is("CUSTOM"));
+    let filters = index.all(ENVOY_FILTER).filter(|one| one.root.mentions("ext_authz"));
+    let asking = ByNamespace::of(policies.chain(filters).map(|one| (one.namespace, ())));
+    for waypoint in waypoints(index).filter(|waypoint| asking.within(waypoint.namespace).next().is_some()) {
         check_identity(waypoint, index, found);
     }
     for policy in index.all(NETWORK_POLICY).filter(|one| one.root.mentions("tollgate")) {
@@ -61,11 +59,18 @@ fn check_identity(waypoint: &Object<'_>, index: &Index<'_>, found: &mut Found) {
     }
 }
 
+/// Whether a namespace is one without sidecars.
+pub(super) fn is_ambient(namespace: &str, index: &Index<'_>) -> bool {
+    let says_so = |labels: Field<'_>| labels.get("istio.io/dataplane-mode").is("ambient");
+    if namespace.is_empty() {
+        return index.all(NAMESPACE).any(|one| says_so(one.labels()));
+    }
+    index.named(NAMESPACE, "", namespace).is_some_and(|one| says_so(one.labels()))
+}
+
 fn check_network_policy(policy: &Object<'_>, index: &Index<'_>, found: &mut Found) {
-    let is_ambient = |labels: super::Field<'_>| labels.get("istio.io/dataplane-mode").is("ambient");
-    let in_ambient = index.all(NAMESPACE).any(|one| policy.is_in(one.name) && is_ambient(one.labels()));
     let ingress = policy.spec().get("ingress");
-    if !in_ambient || !ingress.exists() {
+    if !is_ambient(policy.namespace, index) || !ingress.exists() {
         return;
     }
     let lets_in = ingress.items().iter().any(|rule| {

@@ -1,11 +1,11 @@
 //! Istio: the policies with `action: CUSTOM`, which say where Tollgate is asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::field::Field;
 use super::super::finding::{Found, codes};
-use super::super::object::{AUTHORIZATION_POLICY, DEPLOYMENT, Index, MESH_CONFIG, Object, ours};
-use super::{ambient, providers};
+use super::super::object::{AUTHORIZATION_POLICY, ByNamespace, DEPLOYMENT, Index, MESH_CONFIG, Object};
+use super::{Provider, ROOT_NAMESPACE, ambient, providers};
 
 codes! {
     RULES_MISSING = "istio.rules-missing", Error:
@@ -40,23 +40,57 @@ codes! {
         "what begins or ends like this is not asked about",
         "Paths are compared before the service tidies them, and everything below a prefix is open: also what is added there later.",
         "name exact paths in `notPaths`";
+    ONLY_LISTED = "istio.only-listed", Warning:
+        "only what is listed is asked about",
+        "A rule with `paths`, `methods`, `ports` or `hosts` is about these alone, one with a header in `when` about requests that have it. All others pass unjudged: also what is added later, or written in another way.",
+        "write `rules: [{}]`, and name what may go unjudged in `notPaths`";
+}
+
+/// A policy with `action: CUSTOM`.
+struct Custom<'i, 'n> {
+    policy: &'i Object<'n>,
+    provider: &'n str,
+    /// Whether it asks Tollgate.
+    is_ours: bool,
+}
+
+/// All of them. Where some mention Tollgate, the others are somebody else's.
+fn customs<'i, 'n>(index: &'i Index<'n>) -> Vec<Custom<'i, 'n>> {
+    let all = index.all(AUTHORIZATION_POLICY).filter(|one| one.spec().get("action").is("CUSTOM"));
+    let custom = |policy: &'i Object<'n>| {
+        let provider = policy.spec().at("provider.name").text().unwrap_or_default();
+        Custom { policy, provider, is_ours: policy.root.mentions("tollgate") }
+    };
+    let mut all: Vec<_> = all.map(custom).collect();
+    if !all.iter().any(|one| one.is_ours) {
+        for one in &mut all {
+            one.is_ours = true;
+        }
+    }
+    all
+}
+
+/// The policies that ask Tollgate.
+pub(super) fn of_tollgate<'i, 'n>(index: &'i Index<'n>) -> Vec<&'i Object<'n>> {
+    customs(index).into_iter().filter(|one| one.is_ours).map(|one| one.policy).collect()
 }
 
 pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
-    let all: Vec<_> = index.all(AUTHORIZATION_POLICY).filter(|one| one.spec().get("action").is("CUSTOM")).collect();
-    let of_tollgate = ours(all.clone(), |one| one.root.mentions("tollgate"));
+    let all = customs(index);
+    let of_tollgate = of_tollgate(index);
     for policy in &of_tollgate {
         check_policy(policy, found);
-        check_provider(policy, index, found);
     }
+    check_provider(&of_tollgate, index, found);
     for (identity, from) in index.users_from_tokens().filter(|_| !of_tollgate.is_empty()) {
         found.add(&USER_NOT_SENT, identity, &from);
     }
     let may_be_several =
         index.all(DEPLOYMENT).any(|one| one.root.mentions("PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS"));
     if !may_be_several {
-        check_two_providers(&all, &of_tollgate, found);
+        check_two_providers(&all, found);
     }
+    check_listed(&of_tollgate, found);
     check_waypoints(index, &of_tollgate, found);
 }
 
@@ -66,7 +100,7 @@ fn check_policy(policy: &Object<'_>, found: &mut Found) {
     if rules.is_empty() {
         found.add(&RULES_MISSING, policy, &rules);
     }
-    if spec.get("selector").exists() && !target_refs(policy).is_empty() {
+    if spec.get("selector").exists() && !policy.targets().is_empty() {
         found.add(&SELECTOR_AND_TARGETS, policy, &spec.get("selector"));
     }
     for rule in rules.items() {
@@ -92,44 +126,91 @@ fn check_policy(policy: &Object<'_>, found: &mut Found) {
     }
 }
 
-fn check_provider(policy: &Object<'_>, index: &Index<'_>, found: &mut Found) {
-    let name = policy.spec().at("provider.name");
-    if !index.has(MESH_CONFIG) {
-        found.note("no mesh configuration was given: whether the providers that CUSTOM policies name exist, and how they are set, was not looked at (kubectl -n istio-system get configmap istio -o yaml)");
-    } else if !providers(index).iter().any(|one| Some(one.name()) == name.text()) {
-        found.add_about(&PROVIDER_UNKNOWN, policy, &name, format!("`{}`", name.text().unwrap_or_default()));
+/// Policies of which every rule is about a list, where no other one is about the rest.
+fn check_listed(policies: &[&Object<'_>], found: &mut Found) {
+    let is_whole =
+        |policy: &&&Object<'_>| policy.spec().get("rules").items().iter().any(|rule| narrows(rule).is_none());
+    let whole = ByNamespace::of(policies.iter().filter(is_whole).map(|one| (one.namespace, *one)));
+    for policy in policies {
+        let mut near = whole.within(policy.namespace).chain(whole.within(ROOT_NAMESPACE));
+        let lists: Option<Vec<_>> = policy.spec().get("rules").items().iter().map(narrows).collect();
+        if let Some(first) = lists.unwrap_or_default().first()
+            && !near.any(|other| covers(other, policy))
+        {
+            found.add(&ONLY_LISTED, policy, first);
+        }
     }
 }
 
-fn check_two_providers(all: &[&Object<'_>], of_tollgate: &[&Object<'_>], found: &mut Found) {
-    let provider = |one: &Object<'_>| one.spec().at("provider.name").text().unwrap_or_default().to_owned();
-    let is_ours = |one: &Object<'_>| of_tollgate.iter().any(|ours| std::ptr::eq(*ours, one));
-    for (at, later) in all.iter().enumerate() {
-        for earlier in all.iter().take(at).filter(|earlier| may_meet(earlier, later)) {
-            // Tollgate's is pointed at; where both are, the later one.
-            let (policy, rival) = if is_ours(later) { (later, earlier) } else { (earlier, later) };
-            if is_ours(policy) && provider(policy) != provider(rival) {
-                let about = format!("also {}", rival.title());
-                found.add_about(&TWO_PROVIDERS, policy, &policy.spec().at("provider.name"), about);
-            }
+/// What makes a rule one about less than all requests, as far as who asks may choose it. What it leaves out by name is meant.
+fn narrows<'n>(rule: &Field<'n>) -> Option<Field<'n>> {
+    let is_all = |list: &Field<'_>| list.texts().iter().any(|word| ["*", "/*", "/{**}"].contains(word));
+    let listed = |to: &Field<'n>| {
+        let lists = ["paths", "methods", "ports", "hosts"].map(|key| to.get("operation").get(key));
+        lists.into_iter().find(|list| !list.is_empty() && !is_all(list))
+    };
+    // One of several operations is enough: all must be about a list.
+    let lists: Option<Vec<_>> = rule.get("to").items().iter().map(listed).collect();
+    let is_header = |when: &Field<'_>| when.get("key").text().is_some_and(|key| key.starts_with("request.headers["));
+    let headers = rule.get("when").items().into_iter().filter(is_header).map(|when| when.get("values"));
+    lists.unwrap_or_default().into_iter().chain(headers.filter(|values| !values.is_empty())).next()
+}
+
+/// Whether a policy is for all workloads of another.
+fn covers(policy: &Object<'_>, of: &Object<'_>) -> bool {
+    let (targets, wanted) = (policy.targets(), of.targets());
+    let labels = selected(of);
+    wanted.iter().all(|one| targets.iter().any(|other| is_same_target(one, other)))
+        && targets.is_empty() == wanted.is_empty()
+        && selected(policy).iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+fn check_provider(of_tollgate: &[&Object<'_>], index: &Index<'_>, found: &mut Found) {
+    let providers = providers(index);
+    let known: BTreeSet<_> = providers.iter().map(Provider::name).collect();
+    for policy in of_tollgate {
+        let name = policy.spec().at("provider.name");
+        if !index.has(MESH_CONFIG) {
+            found.note("no mesh configuration was given: whether the providers that CUSTOM policies name exist, and how they are set, was not looked at (kubectl -n istio-system get configmap istio -o yaml)");
+        } else if !name.text().is_some_and(|name| known.contains(name)) {
+            found.add_about(&PROVIDER_UNKNOWN, policy, &name, format!("`{}`", name.text().unwrap_or_default()));
+        }
+    }
+}
+
+fn check_two_providers(all: &[Custom<'_, '_>], found: &mut Found) {
+    let providers: BTreeSet<_> = all.iter().map(|one| one.provider).collect();
+    if providers.len() < 2 {
+        return;
+    }
+    let by_namespace = ByNamespace::of(all.iter().enumerate().map(|(at, one)| (one.policy.namespace, (at, one))));
+    for (at, ours) in all.iter().enumerate().filter(|(_, one)| one.is_ours) {
+        // One of the root namespace is for the pods of all.
+        let here = if ours.policy.namespace == ROOT_NAMESPACE { "" } else { ours.policy.namespace };
+        let mut near = by_namespace.within(here).chain(by_namespace.within(ROOT_NAMESPACE));
+        // Tollgate's is pointed at; where both are, the later one.
+        let rival = near.find(|(other_at, other)| {
+            other.provider != ours.provider && (!other.is_ours || *other_at < at) && may_meet(other.policy, ours.policy)
+        });
+        if let Some((_, rival)) = rival {
+            let about = format!("also {}", rival.policy.title());
+            found.add_about(&TWO_PROVIDERS, ours.policy, &ours.policy.spec().at("provider.name"), about);
         }
     }
 }
 
 /// Whether two policies are for the same workloads, as far as their selectors say it.
 fn may_meet(one: &Object<'_>, other: &Object<'_>) -> bool {
-    let root = |one: &Object<'_>| one.namespace == "istio-system";
-    if !(one.is_in(other.namespace) || root(one) || root(other)) {
-        return false;
-    }
-    let (targets, other_targets) = (target_refs(one), target_refs(other));
+    let (targets, other_targets) = (one.targets(), other.targets());
     if !targets.is_empty() || !other_targets.is_empty() {
-        let same =
-            |a: &Field<'_>, b: &Field<'_>| ["kind", "name"].iter().all(|key| a.get(key).text() == b.get(key).text());
-        return targets.iter().any(|a| other_targets.iter().any(|b| same(a, b)));
+        return targets.iter().any(|a| other_targets.iter().any(|b| is_same_target(a, b)));
     }
     let (labels, other_labels) = (selected(one), selected(other));
     labels.is_empty() || other_labels.is_empty() || labels == other_labels
+}
+
+fn is_same_target(one: &Field<'_>, other: &Field<'_>) -> bool {
+    ["kind", "name"].iter().all(|key| one.get(key).text() == other.get(key).text())
 }
 
 fn selected<'n>(policy: &Object<'n>) -> BTreeMap<&'n str, Option<&'n str>> {
@@ -139,9 +220,10 @@ fn selected<'n>(policy: &Object<'n>) -> BTreeMap<&'n str, Option<&'n str>> {
 
 /// A waypoint in a namespace whose policies are all for something else.
 fn check_waypoints(index: &Index<'_>, policies: &[&Object<'_>], found: &mut Found) {
+    let by_namespace = ByNamespace::of(policies.iter().map(|policy| (policy.namespace, *policy)));
     for waypoint in ambient::waypoints(index) {
-        let here: Vec<_> = policies.iter().filter(|policy| policy.is_in(waypoint.namespace)).collect();
-        if here.iter().any(|policy| !target_refs(policy).is_empty()) {
+        let here: Vec<_> = by_namespace.within(waypoint.namespace).collect();
+        if here.iter().any(|policy| !policy.targets().is_empty()) {
             continue;
         }
         for policy in here {
@@ -149,10 +231,4 @@ fn check_waypoints(index: &Index<'_>, policies: &[&Object<'_>], found: &mut Foun
             found.add_about(&SELECTOR_ON_WAYPOINT, policy, &selector, waypoint.title());
         }
     }
-}
-
-/// Both spellings: one, and a list.
-pub(super) fn target_refs<'n>(object: &Object<'n>) -> Vec<Field<'n>> {
-    let one = object.spec().get("targetRef");
-    object.spec().get("targetRefs").items().into_iter().chain(one.exists().then_some(one)).collect()
 }

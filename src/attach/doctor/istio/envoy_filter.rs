@@ -3,8 +3,7 @@
 use super::super::envoy::filter;
 use super::super::field::Field;
 use super::super::finding::{Found, codes};
-use super::super::object::{ENVOY_FILTER, Index, Object, ours};
-use super::authorization_policy::target_refs;
+use super::super::object::{ENVOY_FILTER, Index, Object};
 
 codes! {
     ADDED_LAST = "istio.filter-added-last", Error:
@@ -23,6 +22,10 @@ codes! {
         "the filter that asks is taken out",
         "`REMOVE` takes the question out of every listener that it matches, also the one that a CUSTOM policy put there: everything passes unjudged.",
         "take this patch out";
+    MERGED_OPEN = "istio.merged-fail-open", Error:
+        "a patch makes the filter let requests pass that were not judged",
+        "`MERGE` changes a filter that another EnvoyFilter or a CUSTOM policy has put there: every request then passes while Tollgate cannot be reached, is too slow or answers an error. A later `false` takes nothing back.",
+        "take `failure_mode_allow` out of this patch";
     CONTEXT_WAYPOINT = "istio.context-waypoint", Error:
         "`context: WAYPOINT` matches nothing",
         "The API knows the word and istiod does nothing with it: the filter is put nowhere, and nothing says so.",
@@ -30,17 +33,47 @@ codes! {
 }
 
 pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
-    let asks = |one: &&Object<'_>| one.root.mentions("ext_authz") || one.root.mentions("ext_proc");
-    let all: Vec<_> = index.all(ENVOY_FILTER).filter(asks).collect();
-    let of_tollgate = ours(all.clone(), |one| one.root.mentions("tollgate"));
-    for filter in all {
-        if of_tollgate.iter().any(|ours| std::ptr::eq(*ours, filter)) {
-            check_filter(filter, found);
-        } else {
+    let all = asking(index);
+    for (filter, whose) in &all {
+        match whose {
+            Whose::Tollgates => check_filter(filter, found),
             // Who turns the question off need not name whom it is put to.
-            filter.spec().get("configPatches").items().iter().for_each(|patch| check_undone(filter, patch, found));
+            Whose::Another => {
+                filter.spec().get("configPatches").items().iter().for_each(|patch| check_undone(filter, patch, found));
+            }
         }
     }
+}
+
+enum Whose {
+    Tollgates,
+    Another,
+}
+
+/// Those that have to do with a question. Where some mention Tollgate, the others are somebody else's.
+fn asking<'i, 'n>(index: &'i Index<'n>) -> Vec<(&'i Object<'n>, Whose)> {
+    let asks = |one: &&Object<'_>| one.root.mentions("ext_authz") || one.root.mentions("ext_proc");
+    let all: Vec<_> = index.all(ENVOY_FILTER).filter(asks).map(|one| (one, one.root.mentions("tollgate"))).collect();
+    let none_is = !all.iter().any(|(_, is_ours)| *is_ours);
+    let whose = |is_ours: bool| if is_ours || none_is { Whose::Tollgates } else { Whose::Another };
+    all.into_iter().map(|(one, is_ours)| (one, whose(is_ours))).collect()
+}
+
+/// Those that put a question to Tollgate into proxies beside services.
+pub(super) fn of_tollgate<'i, 'n>(index: &'i Index<'n>) -> Vec<&'i Object<'n>> {
+    let asks = |patch: &Field<'_>| {
+        let context = patch.at("match.context");
+        let is_added = ["INSERT_BEFORE", "INSERT_AFTER", "INSERT_FIRST", "ADD"]
+            .iter()
+            .any(|one| patch.at("patch.operation").is(one));
+        let is_inbound = ["SIDECAR_INBOUND", "ANY"].iter().any(|one| context.is(one)) || !context.exists();
+        patch.get("applyTo").is("HTTP_FILTER")
+            && is_added
+            && is_inbound
+            && filter::asks(&patch.at("patch.value.typed_config"))
+    };
+    let ours = asking(index).into_iter().filter(|(_, whose)| matches!(whose, Whose::Tollgates)).map(|(one, _)| one);
+    ours.filter(|one| one.spec().get("configPatches").items().iter().any(asks)).collect()
 }
 
 fn check_filter(object: &Object<'_>, found: &mut Found) {
@@ -48,7 +81,7 @@ fn check_filter(object: &Object<'_>, found: &mut Found) {
     let is_gateway = |target: &Field<'_>| target.get("kind").is("Gateway");
     if !annotation.exists()
         && object.root.mentions("cluster_name")
-        && let Some(target) = target_refs(object).iter().find(|target| is_gateway(target))
+        && let Some(target) = object.targets().iter().find(|target| is_gateway(target))
     {
         found.add(&REFERENCED_SERVICES, object, target);
     }
@@ -73,7 +106,10 @@ fn check_patch(object: &Object<'_>, patch: &Field<'_>, found: &mut Found) {
         if class.exists() {
             found.add(&FILTER_CLASS, object, &class);
         }
-        filter::check(object, &value.get("typed_config"), found);
+        // What is merged says nothing of what it does not name.
+        if !operation.is("MERGE") {
+            filter::check(object, &value.get("typed_config"), found);
+        }
     }
     check_undone(object, patch, found);
 }
@@ -87,6 +123,9 @@ fn check_undone(object: &Object<'_>, patch: &Field<'_>, found: &mut Found) {
         if operation.is("REMOVE") && sub_filter(patch).contains("ext_authz") {
             found.add(&REMOVED, object, &operation);
         }
+        if operation.is("MERGE") {
+            check_merged(object, patch, found);
+        }
     } else if apply_to.is("HTTP_ROUTE") && patch.at("match.routeConfiguration.vhost.route.name").exists() {
         // Which paths a route of this name is for, stands elsewhere.
         if filter::disabled(&value, "").is_some() {
@@ -98,6 +137,19 @@ fn check_undone(object: &Object<'_>, patch: &Field<'_>, found: &mut Found) {
     } else if ["HTTP_ROUTE", "VIRTUAL_HOST", "ROUTE_CONFIGURATION"].iter().any(|one| apply_to.is(one)) {
         filter::check_disabled_for_all(object, &value, "", found);
     }
+}
+
+/// What is merged into the filter that asks. As in all of protobuf, only what is switched on changes anything.
+fn check_merged(object: &Object<'_>, patch: &Field<'_>, found: &mut Found) {
+    let config = patch.at("patch.value.typed_config");
+    if !filter::asks(&config) && !sub_filter(patch).contains("ext_authz") {
+        return;
+    }
+    let allow = config.get("failure_mode_allow");
+    if allow.is_true() {
+        found.add(&MERGED_OPEN, object, &allow);
+    }
+    filter::check_written(object, &config, found);
 }
 
 /// The filter that a patch is placed by.

@@ -1,7 +1,7 @@
 //! Istio: what a proxy may reach is bounded by `Sidecar` objects, and a filter put in by hand needs its cluster.
 
 use super::super::finding::{Found, codes};
-use super::super::object::{ENVOY_FILTER, Index, Object, SIDECAR};
+use super::super::object::{ByNamespace, ENVOY_FILTER, Index, Object, SIDECAR};
 
 codes! {
     EGRESS = "istio.sidecar-egress", Error:
@@ -11,9 +11,9 @@ codes! {
 }
 
 pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
+    let hosts_by_namespace = ByNamespace::of(index.all(ENVOY_FILTER).map(|one| (one.namespace, asked_hosts(one))));
     for sidecar in index.all(SIDECAR) {
-        let filters = index.all(ENVOY_FILTER).filter(|one| one.is_in(sidecar.namespace));
-        let hosts: Vec<_> = filters.flat_map(asked_hosts).collect();
+        let hosts: Vec<_> = hosts_by_namespace.within(sidecar.namespace).flatten().collect();
         let egress = sidecar.spec().get("egress");
         let listed: Vec<_> = egress.items().iter().flat_map(|one| one.get("hosts").texts()).collect();
         for host in hosts.iter().filter(|_| egress.exists()) {

@@ -1,11 +1,11 @@
 //! Kubernetes: policies in ConfigMaps, and their way into the pod.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::field::Field;
 use super::super::finding::{Found, codes};
 use super::super::object::{CONFIG_MAP, Index, Object};
-use super::pod::{self, Pod, config_maps};
+use super::super::pod::{self, Pod, config_maps};
 use crate::bundle::API_VERSION;
 
 codes! {
@@ -39,7 +39,8 @@ codes! {
 const MAX_APPLIED: usize = 256 * 1024;
 
 pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
-    for map in index.all(CONFIG_MAP).filter(|map| holds_policies(map)) {
+    let maps: Vec<_> = index.all(CONFIG_MAP).filter(|map| holds_policies(map)).collect();
+    for map in &maps {
         let data = map.root.get("data");
         let bytes: usize = data.entries().iter().filter_map(|(_, value)| value.text()).map(str::len).sum();
         if bytes > MAX_APPLIED {
@@ -54,8 +55,9 @@ pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
             found.add(&IMMUTABLE, map, &immutable);
         }
     }
+    let of_policies = maps.iter().map(|map| (map.namespace, map.name)).collect();
     for pod in pod::with_tollgate(index) {
-        check_mounts(&pod, index, found);
+        check_mounts(&pod, &of_policies, index, found);
         check_keys(&pod, index, found);
         let is_of_policies = |key: &str| key.contains("checksum") && key.contains("polic");
         for (_, checksum) in
@@ -70,7 +72,7 @@ fn holds_policies(map: &Object<'_>) -> bool {
     map.labels().get("tollgate.dev/policy").is_true() || map.root.get("data").mentions(API_VERSION)
 }
 
-fn check_mounts(pod: &Pod<'_>, index: &Index<'_>, found: &mut Found) {
+fn check_mounts(pod: &Pod<'_>, of_policies: &BTreeSet<(&str, &str)>, index: &Index<'_>, found: &mut Found) {
     let mounts = pod.tollgate().map(|one| one.get("volumeMounts").items()).unwrap_or_default();
     for mount in mounts {
         let sub_path = ["subPath", "subPathExpr"].map(|key| mount.get(key)).into_iter().find(Field::exists);
@@ -78,7 +80,8 @@ fn check_mounts(pod: &Pod<'_>, index: &Index<'_>, found: &mut Found) {
         let maps = volume.map(config_maps).unwrap_or_default();
         let is_policy = |name: &&str| {
             let map = index.named(CONFIG_MAP, pod.object.namespace, name);
-            map.is_some_and(holds_policies) || map.is_none() && name.contains("polic")
+            map.is_some_and(|map| of_policies.contains(&(map.namespace, map.name)))
+                || map.is_none() && name.contains("polic")
         };
         // Other volumes than ConfigMaps are followed by `subPath`, too.
         let holds_policies = maps.iter().any(is_policy) || !maps.is_empty() && mount.get("mountPath").mentions("polic");

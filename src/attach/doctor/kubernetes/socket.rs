@@ -4,7 +4,7 @@ use super::super::field::Field;
 use super::super::finding::{Found, codes};
 use super::super::istio::socket;
 use super::super::object::{ENVOY_PROXY, Index};
-use super::pod::{self, Pod};
+use super::super::pod::{self, Pod};
 
 codes! {
     NOT_SHARED = "kubernetes.socket-not-shared", Error:
@@ -38,7 +38,7 @@ fn check_pod(pod: &Pod<'_>, folder: &str, index: &Index<'_>, found: &mut Found) 
     let mounts_it = |one: &Field<'_>| {
         one.get("volumeMounts").items().iter().any(|mount| volume.is_some() && mount.get("name").text() == volume)
     };
-    let sharing: Vec<_> = pod.containers.iter().filter(|one| one.path() != tollgate.path() && mounts_it(one)).collect();
+    let sharing: Vec<_> = pod.containers.iter().filter(|one| !one.is_same(tollgate) && mounts_it(one)).collect();
     let annotation = pod.metadata.get("annotations").get("sidecar.istio.io/userVolumeMount");
     let is_annotated = volume.is_some_and(|volume| annotation.mentions(&format!("\"{volume}\"")));
     if is_in_mesh(pod, folder, index) && !is_annotated {

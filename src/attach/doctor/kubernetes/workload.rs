@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::finding::{Found, codes};
 use super::super::object::{ENVOY_PROXY, Index};
-use super::pod::{self, Pod};
+use super::super::pod::{self, Pod};
 
 codes! {
     PROBE = "kubernetes.probe-on-check-port", Error:

@@ -1,27 +1,31 @@
 //! Pods with Tollgate in them, whatever makes them; and how Tollgate is set there: by arguments, by the environment, or in a
 //! file of a ConfigMap.
 
-use super::super::field::Field;
-use super::super::object::{DAEMON_SET, DEPLOYMENT, ENVOY_PROXY, Index, Object, POD, SETTINGS, STATEFUL_SET};
+use super::field::Field;
+use super::object::{DAEMON_SET, DEPLOYMENT, ENVOY_PROXY, Index, Object, POD, SETTINGS, STATEFUL_SET};
 
 /// A pod, as it is described.
-pub(in super::super) struct Pod<'n> {
-    pub(in super::super) object: Object<'n>,
+pub(super) struct Pod<'n> {
+    pub(super) object: Object<'n>,
     /// Labels and annotations of the pod.
-    pub(in super::super) metadata: Field<'n>,
-    pub(in super::super) spec: Field<'n>,
+    pub(super) metadata: Field<'n>,
+    pub(super) spec: Field<'n>,
     /// Those that run at its side, too.
-    pub(in super::super) containers: Vec<Field<'n>>,
-    pub(in super::super) volumes: Vec<Field<'n>>,
+    pub(super) containers: Vec<Field<'n>>,
+    pub(super) volumes: Vec<Field<'n>>,
 }
 
-/// All pods that hold a Tollgate.
-pub(in super::super) fn with_tollgate<'n>(index: &Index<'n>) -> Vec<Pod<'n>> {
+/// All pods that Kubernetes makes of what was given.
+pub(super) fn all<'i, 'n>(index: &'i Index<'n>) -> impl Iterator<Item = Pod<'n>> + use<'i, 'n> {
     let made = [DEPLOYMENT, STATEFUL_SET, DAEMON_SET].into_iter().flat_map(|kind| index.all(kind));
     let made = made.map(|object| Pod::of(object, &object.spec().get("template")));
-    let bare = index.all(POD).map(|object| Pod::of(object, &object.root));
+    made.chain(index.all(POD).map(|object| Pod::of(object, &object.root)))
+}
+
+/// All pods that hold a Tollgate, also those that Envoy Gateway makes.
+pub(super) fn with_tollgate<'n>(index: &Index<'n>) -> Vec<Pod<'n>> {
     let proxies = index.all(ENVOY_PROXY).flat_map(Pod::of_proxy);
-    made.chain(bare).chain(proxies).filter(|pod| pod.tollgate().is_some()).collect()
+    all(index).chain(proxies).filter(|pod| pod.tollgate().is_some()).collect()
 }
 
 impl<'n> Pod<'n> {
@@ -47,7 +51,7 @@ impl<'n> Pod<'n> {
     }
 
     /// The container in which Tollgate serves. The same binary tests a release and answers the API server, elsewhere.
-    pub(in super::super) fn tollgate(&self) -> Option<&Field<'n>> {
+    pub(super) fn tollgate(&self) -> Option<&Field<'n>> {
         self.containers.iter().find(|one| {
             let words = [one.get("command").texts(), one.get("args").texts()].concat();
             let serves = words.is_empty() || words.contains(&"serve");
@@ -59,7 +63,7 @@ impl<'n> Pod<'n> {
     }
 
     /// The values of a setting, by the name that it has on the command line. Empty where it is not set.
-    pub(in super::super) fn setting(&self, name: &str, index: &Index<'n>) -> Vec<&'n str> {
+    pub(super) fn setting(&self, name: &str, index: &Index<'n>) -> Vec<&'n str> {
         let Some(container) = self.tollgate() else { return Vec::new() };
         let flag = format!("--{name}");
         let words = [container.get("command").texts(), container.get("args").texts()].concat();
@@ -86,7 +90,7 @@ impl<'n> Pod<'n> {
     }
 
     /// Whether settings stand in a file that was not given.
-    pub(in super::super) fn is_set_elsewhere(&self, index: &Index<'n>) -> bool {
+    pub(super) fn is_set_elsewhere(&self, index: &Index<'n>) -> bool {
         let names_one = self.tollgate().is_some_and(|one| {
             let words = [one.get("command").texts(), one.get("args").texts()].concat();
             let variable = one.get("env").items().iter().any(|one| one.get("name").is("TOLLGATE_CONFIG"));
@@ -97,16 +101,12 @@ impl<'n> Pod<'n> {
 
     /// The file that Tollgate is started with, where it stands in a ConfigMap that was given.
     fn settings_file<'i>(&self, index: &'i Index<'n>) -> Option<&'i Object<'n>> {
-        let names: Vec<_> = self.volumes.iter().flat_map(config_maps).collect();
-        let is_mounted = |file: &&Object<'n>| {
-            let within = file.within.unwrap_or_default();
-            names.iter().any(|name| within.ends_with(&format!(" {name}")) || within.ends_with(&format!("/{name}")))
-        };
-        index.all(SETTINGS).find(is_mounted)
+        let mut names = self.volumes.iter().flat_map(config_maps);
+        names.find_map(|name| index.named(SETTINGS, self.object.namespace, name))
     }
 
     /// The folder of the Unix socket that Tollgate listens on.
-    pub(in super::super) fn socket_folder(&self, index: &Index<'n>) -> Option<&'n str> {
+    pub(super) fn socket_folder(&self, index: &Index<'n>) -> Option<&'n str> {
         let listens = self.setting("listen", index);
         let path = listens.iter().find_map(|listen| listen.strip_prefix("unix:"))?;
         let path = path.strip_prefix("//").unwrap_or(path);
