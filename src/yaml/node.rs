@@ -44,6 +44,11 @@ pub enum Kind {
 const MAX_DEPTH: usize = 32;
 /// Schemas of custom resources are some sixty deep.
 const MAX_DEPTH_OF_OTHERS: usize = 200;
+/// Of [`FLOW`] in a file of ours. Until a list or a map in brackets ends, the parser holds all that is in it, in many times its bytes. Ten
+/// thousand actions have 52,000.
+const MAX_FLOW: usize = 100_000;
+/// What a part of a list or a map in brackets has at least one of. Anchors, aliases and tags are refused later, and are many parts.
+const FLOW: &[u8] = b"[{,&*!";
 /// How many nodes all aliases of a file may stand for: nine lines of aliases to aliases would be a thousand million.
 const MAX_COPIED: usize = 100_000;
 
@@ -122,6 +127,11 @@ pub fn each_document(
         let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
         let place = Place::new(file, line, column, &(chars..chars + 1));
         problems.push(Problem::at(&place, "a Unicode line separator is not allowed: some readers end the line here"));
+        return Syntax::Broken;
+    }
+    if dialect == Dialect::Ours && file.text.bytes().filter(|byte| FLOW.contains(byte)).count() > MAX_FLOW {
+        let message = format!("more than {MAX_FLOW} of `[`, `{{`, `,`, `&`, `*` and `!` stand in this file");
+        problems.push(Problem::at(&Place::new(file, 1, 1, &(0..1)), message).help("divide it into several files"));
         return Syntax::Broken;
     }
     // YAML 1.2, section 5.4: a carriage return alone ends a line, too.
@@ -227,13 +237,16 @@ impl Builder<'_> {
                 self.open(Open::Map(OpenMap { place, anchor, entries, places_by_key, key: None }));
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
-                Some(Open::List(OpenList { place, anchor, items })) => {
+                // Most are small, and vectors begin with room for four.
+                Some(Open::List(OpenList { place, anchor, mut items })) => {
+                    items.shrink_to_fit();
                     self.close(anchor, Node { place, kind: Kind::List(items) });
                 }
                 Some(Open::Map(mut map)) => {
                     if self.dialect == Dialect::Others {
                         map.merge();
                     }
+                    map.entries.shrink_to_fit();
                     self.close(map.anchor, Node { place: map.place, kind: Kind::Map(map.entries) });
                 }
                 None => self.broken = true,
