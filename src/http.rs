@@ -1,8 +1,9 @@
 //! The pages for machines and people: metrics, the admin port, the admission webhook.
 //!
-//! Each is served in HTTP/1 on a port of its own. No decision can be changed here, and nothing personal is shown.
+//! Each is served in HTTP/1 on a port of its own, by one server. No decision can be changed here, and nothing personal is shown.
 
 pub mod admin;
+mod server;
 pub mod webhook;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::registry::Registry;
+pub use server::{Bounds, Server};
 
 /// The OpenMetrics text format, as the exposition says of itself.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -1,11 +1,9 @@
 //! Starting: first everything that can fail, then what runs.
 
-use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use axum::serve::Listener;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -92,10 +90,11 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>, logs: &Logs) -> R
         });
     }
     serve_health(sockets.health, health, &end, &mut tasks);
-    serve(sockets.metrics, http::router(registry), &end, &mut tasks);
+    serve(sockets.metrics, http::Server::new(http::router(registry)), &end, &mut tasks);
     if let Some(socket) = sockets.admin {
         let settings = serde_json::to_value(&config.effective)?;
-        serve(socket, admin::router(admin::Admin { settings, bundles, level: logs.level() }), &end, &mut tasks);
+        let pages = admin::router(admin::Admin { settings, bundles, level: logs.level() });
+        serve(socket, http::Server::new(pages), &end, &mut tasks);
     }
     Ok(Running {
         listen,
@@ -216,13 +215,12 @@ fn traces(config: &Config) -> Result<Traces> {
 }
 
 /// Serves pages until told to stop.
-pub(super) fn serve<L>(socket: L, router: axum::Router, end: &End, tasks: &mut JoinSet<Result<()>>)
-where
-    L: Listener,
-    L::Addr: Debug,
-{
-    let on_stop = end.stop.clone().cancelled_owned();
-    tasks.spawn(async move { Ok(axum::serve(socket, router).with_graceful_shutdown(on_stop).await?) });
+pub(super) fn serve(socket: TcpListener, pages: http::Server, end: &End, tasks: &mut JoinSet<Result<()>>) {
+    let stop = end.stop.clone();
+    tasks.spawn(async move {
+        pages.serve(socket, stop).await;
+        Ok(())
+    });
 }
 
 pub(super) async fn bind_tcp(address: SocketAddr, what: &str) -> Result<TcpListener> {

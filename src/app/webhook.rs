@@ -17,7 +17,7 @@ use super::workers::End;
 use super::{LIVENESS, Running, Threads};
 use crate::clock::System;
 use crate::config::Drain;
-use crate::http::{self, webhook};
+use crate::http::{self, Server, webhook};
 use crate::sources::certificates::{self as files, Protocol};
 use crate::telemetry::{Logs, Traces};
 use crate::transport::Listen;
@@ -61,9 +61,10 @@ pub async fn start_webhook(config: Config, logs: &Logs) -> Result<Running> {
     report(&reporter, &[LIVENESS], ServingStatus::Serving).await;
     let end = End { stop: CancellationToken::new(), cut_off: CancellationToken::new() };
     let mut tasks = JoinSet::new();
-    serve(webhook::Secured::new(port, tls), webhook::router(reviews), &end, &mut tasks);
+    let server = Server::new(webhook::router(reviews)).over(tls).within(webhook::BOUNDS);
+    serve(port, server, &end, &mut tasks);
     serve_health(health_port, service, &end, &mut tasks);
-    serve(metrics_port, http::router(registry), &end, &mut tasks);
+    serve(metrics_port, Server::new(http::router(registry)), &end, &mut tasks);
     tracing::info!("ready");
     // No thread answers: this ends at once.
     let (_, answering) = mpsc::channel(1);

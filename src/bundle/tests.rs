@@ -237,6 +237,10 @@ fn what_takes_too_long_to_look_at_is_refused_at_load() {
     let roles: Vec<_> = (0..1001).map(|n| format!("r{n}")).collect();
     let who = format!("who: {{ user: {{ anyRole: [{}] }} }}\npurposes: [a]\nactions: {{}}", roles.join(", "));
     check(&contract(&who), "a list of 1001: at most 1000 can be looked at in time");
+    let inputs: String = (0..257).map(|n| format!("i{n}: string, ")).collect();
+    let text = service(READ).replace("tier:", &format!("inputs: {{ {inputs} }}, tier:"));
+    check(&text, "an action has at most 256 inputs");
+    check(&"[a,".repeat(50_001), "0.yaml:1:1: more than 100000 of `[`, `{`, `,`, `&`, `*` and `!` stand in this file");
 }
 
 #[test]
@@ -246,4 +250,7 @@ fn of_very_many_problems_the_first_are_kept_and_the_first_of_these_have_hints() 
     let found = problems(&[&service(&keys)]);
     let hints = found.iter().filter(|problem| problem.contains("did you mean")).count();
     assert_eq!((found.len(), hints), (500, 50));
+    // What is quoted is, too.
+    let found = problems(&[&format!("{HEADER}kind: {}\n", "é".repeat(1_000_000))]);
+    assert!(found.iter().all(|problem| problem.len() < 5000), "of a text");
 }

@@ -7,7 +7,6 @@
 mod config_map;
 mod metrics;
 mod review;
-mod secured;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +21,12 @@ use axum::routing::post;
 use futures_util::StreamExt as _;
 use http_body::Body as _;
 pub use metrics::Metrics;
-use review::{Answered, Malformed};
-pub use secured::Secured;
-use tokio::sync::Semaphore;
+use review::Malformed;
+pub use review::{Answered, answer};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout_at};
+
+use super::Bounds;
 
 /// Why a review has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -46,23 +48,28 @@ enum Unanswered {
 /// A ConfigMap has 1 MiB, a review the old one and the new one. The API server escapes line ends, quotes and `<>&`, and adds
 /// what `kubectl` keeps in an annotation (256 KiB) and who set which field.
 const MAX_BODY: usize = 8 * 1024 * 1024;
-/// Bodies that are read at once: what they hold together is bounded.
-const READ_AT_ONCE: usize = 8;
+/// As much of a body is read in any case, and most reviews have no more: who sends little, and slowly, keeps nobody waiting.
+const SMALL: usize = 32 * 1024;
+/// Larger bodies that are held at once: one that is judged, and the next one.
+const LARGE_AT_ONCE: usize = 2;
 /// Judging takes a core, and many times what is judged; more reviews at once would only hold memory.
 const JUDGED_AT_ONCE: usize = 1;
 /// The API server sends in one go, and mostly waits for five seconds: who sends slowly must not keep others from being in time.
 const READ_WITHIN: Duration = Duration::from_secs(2);
 
+/// Three API servers have a few connections each.
+pub const BOUNDS: Bounds = Bounds { connections: 256, ..Bounds::PAGES };
+
 struct Webhook {
-    reading: Semaphore,
+    large: Semaphore,
     judging: Arc<Semaphore>,
     metrics: Metrics,
 }
 
 /// Serves `/validate`.
 pub fn router(metrics: Metrics) -> Router {
-    let webhook =
-        Webhook { reading: Semaphore::new(READ_AT_ONCE), judging: Arc::new(Semaphore::new(JUDGED_AT_ONCE)), metrics };
+    let (large, judging) = (Semaphore::new(LARGE_AT_ONCE), Arc::new(Semaphore::new(JUDGED_AT_ONCE)));
+    let webhook = Webhook { large, judging, metrics };
     Router::new().route("/validate", post(validate)).with_state(Arc::new(webhook))
 }
 
@@ -90,15 +97,12 @@ impl Webhook {
         if request.body().size_hint().lower() > MAX_BODY as u64 {
             return Err(Unanswered::TooLarge);
         }
-        // Neither is ever closed.
-        let _reading = self.reading.acquire().await.map_err(|_| Unanswered::Failed)?;
-        let body = tokio::time::timeout(READ_WITHIN, read(request.into_body())).await;
-        let body = body.map_err(|_| Unanswered::TooSlow)??;
+        let (body, _large) = read(request.into_body(), &self.large).await?;
         let place = Arc::clone(&self.judging).acquire_owned().await.map_err(|_| Unanswered::Failed)?;
         // Others are read meanwhile; what panics is an error. Who does not wait for the answer leaves no place to another one.
         let judge = move || {
             let _place = place;
-            review::answer(&body)
+            answer(&body)
         };
         let answered = tokio::task::spawn_blocking(judge).await;
         Ok(answered.map_err(|_| Unanswered::Failed)??)
@@ -110,18 +114,24 @@ fn is_json(request: &Request) -> bool {
     given.is_some_and(|media_type| media_type.trim_ascii().eq_ignore_ascii_case(b"application/json"))
 }
 
-/// The whole body, which may have come without its length.
-async fn read(body: Body) -> Result<Vec<u8>, Unanswered> {
+/// The whole body, which may have come without its length, and its place where it is large. Whoever has one is read to the end.
+async fn read(body: Body, large: &Semaphore) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Unanswered> {
     let mut parts = body.into_data_stream();
-    let mut whole = Vec::new();
-    while let Some(part) = parts.next().await {
+    let (mut whole, mut place, mut end) = (Vec::new(), None, Instant::now() + READ_WITHIN);
+    while let Some(part) = timeout_at(end, parts.next()).await.map_err(|_| Unanswered::TooSlow)? {
         let part = part.map_err(|_| Unanswered::CutOff)?;
-        if whole.len() + part.len() > MAX_BODY {
+        let length = whole.len() + part.len();
+        if length > MAX_BODY {
             return Err(Unanswered::TooLarge);
+        }
+        if length > SMALL && place.is_none() {
+            // It is never closed. Nobody could send while this waited.
+            place = Some(large.acquire().await.map_err(|_| Unanswered::Failed)?);
+            end = Instant::now() + READ_WITHIN;
         }
         whole.extend_from_slice(&part);
     }
-    Ok(whole)
+    Ok((whole, place))
 }
 
 impl Unanswered {

@@ -44,6 +44,11 @@ pub enum Kind {
 const MAX_DEPTH: usize = 32;
 /// Schemas of custom resources are some sixty deep.
 const MAX_DEPTH_OF_OTHERS: usize = 200;
+/// Of [`FLOW`] in a file of ours. Until a list or a map in brackets ends, the parser holds all that is in it, in many times its bytes. Ten
+/// thousand actions have 52,000.
+const MAX_FLOW: usize = 100_000;
+/// What a part of a list or a map in brackets has at least one of. Anchors, aliases and tags are refused later, and are many parts.
+const FLOW: &[u8] = b"[{,&*!";
 /// How many nodes all aliases of a file may stand for: nine lines of aliases to aliases would be a thousand million.
 const MAX_COPIED: usize = 100_000;
 
@@ -114,6 +119,25 @@ pub fn each_document(
     each_document_from(1, file, dialect, problems, take)
 }
 
+/// What is wrong with a file of ours before it is read.
+fn unread(file: &Arc<SourceFile>) -> Option<Problem> {
+    let is_separator = |c: char| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}');
+    if let Some((at, _)) = file.text.char_indices().find(|(_, c)| is_separator(*c)) {
+        // YAML 1.1 ends a line here, YAML 1.2 does not: what stands behind a `#` would be a comment to one of them only.
+        let before = file.text.get(..at).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        let place = Place::new(file, line, column, &(at..at + 1));
+        let message = "a Unicode line separator is not allowed: some readers end the line here";
+        return Some(Problem::at(&place, message));
+    }
+    if file.text.bytes().filter(|byte| FLOW.contains(byte)).count() > MAX_FLOW {
+        let message = format!("more than {MAX_FLOW} of `[`, `{{`, `,`, `&`, `*` and `!` stand in this file");
+        return Some(Problem::at(&Place::new(file, 1, 1, &(0..1)), message).help("divide it into several files"));
+    }
+    None
+}
+
 /// The same for a part of a file, which begins at this line of it.
 pub fn each_document_from(
     first_line: usize,
@@ -122,16 +146,10 @@ pub fn each_document_from(
     problems: &mut Problems,
     mut take: impl FnMut(Node),
 ) -> Syntax {
-    let is_separator = |c: char| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}');
     if dialect == Dialect::Ours
-        && let Some((at, _)) = file.text.char_indices().find(|(_, c)| is_separator(*c))
+        && let Some(problem) = unread(file)
     {
-        // YAML 1.1 ends a line here, YAML 1.2 does not: what stands behind a `#` would be a comment to one of them only.
-        let before = file.text.get(..at).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-        let place = Place::new(file, line, column, &(at..at + 1));
-        problems.push(Problem::at(&place, "a Unicode line separator is not allowed: some readers end the line here"));
+        problems.push(problem);
         return Syntax::Broken;
     }
     let mut builder = Builder {
@@ -274,13 +292,16 @@ impl Builder<'_> {
                 self.open(Open::Map(OpenMap { place, anchor, entries, places_by_key, key: None }));
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
-                Some(Open::List(OpenList { place, anchor, items })) => {
+                // Most are small, and vectors begin with room for four.
+                Some(Open::List(OpenList { place, anchor, mut items })) => {
+                    items.shrink_to_fit();
                     self.close(anchor, Node { place, kind: Kind::List(items) });
                 }
                 Some(Open::Map(mut map)) => {
                     if self.dialect == Dialect::Others {
                         map.merge();
                     }
+                    map.entries.shrink_to_fit();
                     self.close(map.anchor, Node { place: map.place, kind: Kind::Map(map.entries) });
                 }
                 None => self.broken = true,

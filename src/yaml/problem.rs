@@ -50,6 +50,8 @@ pub struct Problem {
 
 /// As many as anybody reads.
 const MAX_PROBLEMS: usize = 500;
+/// What is quoted may be as long as its file, and stand in each problem.
+const MAX_TEXT: usize = 2000;
 /// With 10,000 known words a hint takes some milliseconds.
 const MAX_HINTS: usize = 50;
 
@@ -88,6 +90,18 @@ impl Problem {
     /// The same as something that need not be an error, with its code.
     pub fn render_as(&self, level: Level<'_>, code: &str, renderer: &Renderer) -> String {
         self.render_under(level.primary_title(self.message.as_str()).id(code), renderer)
+    }
+
+    fn shortened(mut self) -> Self {
+        let why = self.also.as_mut().map(|(_, why)| why);
+        for text in [&mut self.message].into_iter().chain(&mut self.help).chain(why) {
+            if text.len() > MAX_TEXT {
+                text.truncate(text.floor_char_boundary(MAX_TEXT));
+                text.push('…');
+                text.shrink_to_fit();
+            }
+        }
+        self
     }
 
     fn render_under(&self, title: Title<'_>, renderer: &Renderer) -> String {
@@ -240,9 +254,14 @@ impl Problems {
 
     /// Adds one. Beyond a bound none is kept: who has so many has one mistake, many times.
     pub fn push(&mut self, problem: Problem) {
-        if self.0.len() < MAX_PROBLEMS {
-            self.0.push(problem);
+        if !self.is_full() {
+            self.0.push(problem.shortened());
         }
+    }
+
+    /// Whether no other one is kept.
+    pub fn is_full(&self) -> bool {
+        self.0.len() >= MAX_PROBLEMS
     }
 
     /// The known word that was probably meant. Looking for it takes time, so only the first problems get it.

@@ -14,6 +14,7 @@
 
 mod bundles;
 mod client;
+mod reviews;
 
 #[expect(dead_code, reason = "shared with the other tests, which use all of it")]
 #[path = "../it/support.rs"]

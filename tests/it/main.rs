@@ -34,6 +34,7 @@ mod image;
 mod kubelet;
 mod ledger;
 mod overload;
+mod pages;
 mod policies;
 mod process;
 mod settings;

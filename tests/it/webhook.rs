@@ -39,14 +39,7 @@ impl Webhook {
     }
 
     async fn connect(&self, trusts: &Authority, offers: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
-        let mut roots = RootCertStore::empty();
-        roots.add(trusts.certificate().clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let mut config = config.with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![offers.to_vec()];
-        let stream = TcpStream::connect(&self.address).await?;
-        TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(NAME).unwrap(), stream).await
+        connect(&self.address, trusts, offers).await
     }
 
     /// Status and body of the answer to a request, over a connection of its own.
@@ -89,6 +82,17 @@ impl Webhook {
     async fn metrics(&mut self) -> String {
         get(self.process.address("metrics").parse().unwrap(), "/metrics").await
     }
+}
+
+pub async fn connect(address: &str, trusts: &Authority, offers: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusts.certificate().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![offers.to_vec()];
+    let stream = TcpStream::connect(address).await?;
+    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(NAME).unwrap(), stream).await
 }
 
 async fn health(address: &str, name: &str) -> i32 {
@@ -168,6 +172,22 @@ async fn it_speaks_what_the_api_server_offers_and_waits_for_nobody() {
         "not the authority that it has"
     );
     drop((silent, quiet));
+}
+
+/// What each of them meets in the end is tried with shorter bounds, beside the server's own tests.
+#[tokio::test]
+async fn as_many_as_may_connect_hold_all_places_and_give_them_back() {
+    let webhook = Webhook::start("0s");
+    let mut held = Vec::new();
+    for _ in 0..tollgate::http::webhook::BOUNDS.connections {
+        held.push(TcpStream::connect(&webhook.address).await.unwrap());
+    }
+    let mut more = TcpStream::connect(&webhook.address).await.unwrap();
+    let mut said = Vec::new();
+    let _ = more.read_to_end(&mut said).await;
+    drop(held);
+    until("there are places", || async { webhook.connect(&webhook.files.authority, b"http/1.1").await.is_ok() }).await;
+    assert_eq!(webhook.review(json!({ "a.yaml": GOOD }), json!({})).await["allowed"], true);
 }
 
 #[tokio::test]

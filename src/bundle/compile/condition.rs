@@ -29,6 +29,10 @@ pub(super) fn syntax(text: &Spanned<String>, problems: &mut Problems) {
 
 fn say(text: &Spanned<String>, faults: Vec<Fault>, problems: &mut Problems) {
     for fault in faults {
+        // Finding the place takes a look through the file.
+        if problems.is_full() {
+            return;
+        }
         let problem = Problem::at(&text.place.part(&text.value, fault.range), fault.message);
         problems.push(match fault.help {
             Some(help) => problem.help(help),

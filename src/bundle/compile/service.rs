@@ -39,6 +39,8 @@ pub(super) struct Site {
 
 /// A service's routes stand in the tree of each of its hosts.
 const MAX_HOSTS: usize = 32;
+/// Each route of an action says of each input where it stands.
+const MAX_INPUTS: usize = 256;
 
 impl<'p> Compiler<'p> {
     pub(super) fn new(catalog: Catalog, problems: &'p mut Problems) -> Self {
@@ -88,14 +90,13 @@ impl<'p> Compiler<'p> {
             self.problems.push(problem.also(first, "the first is here"));
             return;
         }
+        let inputs = typed.inputs.unwrap_or_default().0;
+        if inputs.len() > MAX_INPUTS {
+            self.problems.push(Problem::at(&name.place, format!("an action has at most {MAX_INPUTS} inputs")));
+            return;
+        }
         self.places_by_action.insert(name.value.clone(), name.place);
-        let inputs: Vec<_> = typed
-            .inputs
-            .unwrap_or_default()
-            .0
-            .into_iter()
-            .filter_map(|(name, input)| self.input(name, input))
-            .collect();
+        let inputs: Vec<_> = inputs.into_iter().filter_map(|(name, input)| self.input(name, input)).collect();
         let limits = typed.limit.map(|limits| self::limits(limits, &inputs, self.problems)).unwrap_or_default();
         refuse_empty(&typed.routes, "no request would find this action", self.problems);
         let mutations = Mutations {

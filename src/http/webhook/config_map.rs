@@ -3,9 +3,10 @@
 //! A bundle may be spread over several ConfigMaps, and only one of them is seen here. What is wrong whatever the others hold is a
 //! problem; what would be wrong only if there were no others is a warning, unless the ConfigMap says that it is the whole.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::bundle::{self, is_policy_file};
 use crate::yaml::{Problems, SourceFile};
@@ -15,15 +16,29 @@ use crate::yaml::{Problems, SourceFile};
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ConfigMap {
     metadata: Option<Metadata>,
-    data: Option<BTreeMap<String, String>>,
-    binary_data: Option<BTreeMap<String, String>>,
+    data: Option<Texts>,
+    binary_data: Option<Texts>,
     immutable: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Metadata {
-    annotations: Option<BTreeMap<String, String>>,
+    annotations: Option<Annotations>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Annotations {
+    #[serde(rename = "tollgate.dev/bundle")]
+    bundle: Option<String>,
+}
+
+/// Keys and their texts, as many as can be stored. What is beyond is counted only.
+#[derive(Debug, Default)]
+struct Texts {
+    files: Vec<SourceFile>,
+    bytes: usize,
 }
 
 /// What is to be said.
@@ -43,6 +58,10 @@ enum Share {
 }
 
 const ANNOTATION: &str = "tollgate.dev/bundle";
+/// The API server stores a ConfigMap whose texts have at most 1 MiB. Their names come to it, which are few and short.
+const MAX_DATA: usize = (1024 + 64) * 1024;
+/// What a key holds besides, in etcd: in protobuf three tags, and three lengths.
+const OF_EACH_KEY: usize = 6;
 
 impl ConfigMap {
     /// Judges it.
@@ -52,15 +71,22 @@ impl ConfigMap {
         if self.immutable == Some(true) {
             judged.warn("an immutable ConfigMap is never edited: its policies change with its name, and pods must be told of that");
         }
-        for key in self.binary_data.unwrap_or_default().into_keys() {
+        let (data, binary) = (self.data.unwrap_or_default(), self.binary_data.unwrap_or_default());
+        // Base64 writes three bytes as four.
+        if data.bytes.saturating_add(binary.bytes / 4 * 3) > MAX_DATA {
+            let problem = format!("a ConfigMap of more than {MAX_DATA} bytes cannot be stored; help: divide it");
+            judged.problems.push(problem);
+            return judged;
+        }
+        for SourceFile { name: key, .. } in binary.files {
             match is_read(&key) {
                 true => judged.problems.push(format!("{key}: policies are text; help: put it under `data`")),
                 false => judged.warn(format!("{key} is not read: it is no text")),
             }
         }
         let (mut files, mut others) = (Vec::new(), Vec::new());
-        for (name, text) in self.data.unwrap_or_default() {
-            if is_read(&name) { files.push(SourceFile { name, text }) } else { others.push(name) }
+        for file in data.files {
+            if is_read(&file.name) { files.push(file) } else { others.push(file.name) }
         }
         for name in others {
             let why = if name.starts_with('.') { "begins with a dot" } else { "does not end in `.yaml` or `.yml`" };
@@ -72,7 +98,7 @@ impl ConfigMap {
 
     fn share(&self, judged: &mut Judged) -> Share {
         let annotations = self.metadata.as_ref().and_then(|metadata| metadata.annotations.as_ref());
-        match annotations.and_then(|annotations| annotations.get(ANNOTATION)).map(String::as_str) {
+        match annotations.and_then(|annotations| annotations.bundle.as_deref()) {
             Some("whole") => Share::Whole,
             Some("part") | None => Share::Part,
             Some(_) => {
@@ -80,6 +106,30 @@ impl ConfigMap {
                 Share::Part
             }
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Texts {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of texts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some((name, text)) = map.next_entry::<String, String>()? {
+            self.bytes = self.bytes.saturating_add(name.len() + text.len() + OF_EACH_KEY);
+            if self.bytes <= MAX_DATA {
+                self.files.push(SourceFile { name, text });
+            }
+        }
+        Ok(self)
     }
 }
 

@@ -11,19 +11,26 @@ use super::config_map::{ConfigMap, Judged};
 
 /// Why a question is none.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Malformed {
+pub enum Malformed {
     /// Said without the parser's words, which quote what stands there: this is logged.
     #[error("this is no AdmissionReview: it is not JSON, or not of that shape, at line {line} column {column}")]
-    Shape { line: usize, column: usize },
+    Shape {
+        /// 1-based.
+        line: usize,
+        /// 1-based.
+        column: usize,
+    },
+    /// Another version, or a response.
     #[error("this is no AdmissionReview of `{API_VERSION}` with a request")]
     Other,
+    /// What is under review is no ConfigMap, though it is said to be one.
     #[error("this is no ConfigMap: its `data` and `metadata.annotations` are maps of texts")]
     ConfigMap,
 }
 
 /// What came of a review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub enum Verdict {
     /// Nothing is wrong.
     Allowed,
     /// It is stored, and something is said to whoever stored it.
@@ -34,8 +41,9 @@ pub(super) enum Verdict {
 
 /// An answer, and what is logged of it.
 #[derive(Debug)]
-pub(super) struct Answered {
-    pub(super) body: Value,
+pub struct Answered {
+    /// The `AdmissionReview` that the API server reads.
+    pub body: Value,
     pub(super) verdict: Verdict,
     operation: String,
     object: String,
@@ -81,8 +89,8 @@ const MAX_WARNINGS: usize = 10;
 const MAX_WARNING: usize = 250;
 const MAX_PROBLEM: usize = 500;
 
-/// Answers a question.
-pub(super) fn answer(question: &[u8]) -> Result<Answered, Malformed> {
+/// Answers a question, which holds no more than its own bytes and a bounded part of memory.
+pub fn answer(question: &[u8]) -> Result<Answered, Malformed> {
     let review: Review<'_> = serde_json::from_slice(question)
         .map_err(|error| Malformed::Shape { line: error.line(), column: error.column() })?;
     let request = review.request.filter(|_| review.api_version == API_VERSION && review.kind == "AdmissionReview");

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::{FutureExt as _, StreamExt as _};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::review::{Verdict, answer};
-use super::{Body, MAX_BODY, Unanswered, read};
+use super::{Body, MAX_BODY, SMALL, Semaphore, Unanswered, read};
 
 const HEAD: &str = "apiVersion: tollgate.dev/v1alpha1\n";
 const SERVICE: &str = "kind: Service\nmetadata: { name: orders }\nhosts: [a.example]\nactions:\n  order.read: { tier: open, routes: [{ http: GET /o }] }\n";
@@ -152,6 +153,19 @@ fn what_no_pod_would_read_is_said() {
 }
 
 #[test]
+fn what_could_not_be_stored_is_denied_unread() {
+    let [most, rest] = [1024 * 1024, 64 * 1024].map(|bytes| "#".repeat(bytes));
+    assert_eq!(judge(&map(&[("a.yaml", &most)])).0, Verdict::Warned);
+    let (verdict, message, _) = judge(&map(&[("a.yaml", &most), ("b.yaml", &rest), ("c.yaml", "a: [1")]));
+    assert_eq!((verdict, message.lines().count()), (Verdict::Denied, 2));
+    assert!(message.contains("cannot be stored"), "{message}");
+    // What is written in base64 is longer than what is stored.
+    let mut object = map(&[]);
+    object["binaryData"] = json!({ "a.bin": "A".repeat(most.len() / 3 * 4) });
+    assert_eq!(judge(&object).0, Verdict::Warned);
+}
+
+#[test]
 fn what_is_said_is_bounded_and_moves_no_cursor() {
     let many: String = (0..400).map(|number| format!("a{number}: 1\n")).collect();
     let evil = document(&format!("kind: \"\\e[2J\\n{}\"\nmetadata: {{ name: c }}\n", "é".repeat(2000)));
@@ -211,10 +225,29 @@ async fn a_body_that_does_not_say_how_long_it_is_is_bounded_too() {
             Ok(vec![b' '; length - length / 2]),
         ]))
     };
-    assert_eq!(read(body(MAX_BODY)).await.unwrap().len(), MAX_BODY);
-    assert!(matches!(read(body(MAX_BODY + 1)).await, Err(Unanswered::TooLarge)));
+    let room = Semaphore::new(1);
+    assert_eq!(read(body(MAX_BODY), &room).await.unwrap().0.len(), MAX_BODY);
+    assert!(matches!(read(body(MAX_BODY + 1), &room).await, Err(Unanswered::TooLarge)));
     let cut = futures_util::stream::iter([Ok(vec![b'{']), Err(std::io::Error::other("gone"))]);
-    assert!(matches!(read(Body::from_stream(cut)).await, Err(Unanswered::CutOff)));
+    assert!(matches!(read(Body::from_stream(cut), &room).await, Err(Unanswered::CutOff)));
+    assert_eq!(room.available_permits(), 1);
+}
+
+#[tokio::test]
+async fn a_large_body_waits_for_a_place_and_a_small_one_does_not() {
+    let (large, body) = (Semaphore::new(1), |length| Body::from(vec![b' '; length]));
+    // It has a place, and the rest does not come.
+    let begun = futures_util::stream::iter([Ok::<_, std::io::Error>(vec![b' '; SMALL + 1])]);
+    let mut first = Box::pin(read(Body::from_stream(begun.chain(futures_util::stream::pending())), &large));
+    assert!((&mut first).now_or_never().is_none());
+    let mut second = Box::pin(read(body(SMALL + 1), &large));
+    assert!((&mut second).now_or_never().is_none());
+    assert_eq!(read(body(SMALL), &large).await.unwrap().0.len(), SMALL);
+    drop(first);
+    let (whole, place) = second.await.unwrap();
+    assert_eq!((whole.len(), large.available_permits()), (SMALL + 1, 0));
+    drop(place);
+    assert_eq!(large.available_permits(), 1);
 }
 
 /// JSON of any shape, some of it nearly what it should be.

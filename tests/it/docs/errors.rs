@@ -144,6 +144,7 @@ fn the_good_policies_are_good() {
 const NOT_BY_EDITS: &[(&str, &str)] = &[
     ("this is not part of conditions", "whatever else the parser knows is refused before it is asked"),
     ("minor units are a whole number, written plainly", "policies have amounts in major units"),
+    ("an action has at most {MAX_INPUTS} inputs", "each has a name of its own"),
     ("{currency} has no minor unit", "policies have amounts in major units"),
 ];
 
