@@ -4,7 +4,6 @@
 //! work each step adds twice what the step before it added; in quadratic work, four times. In the same way it counts one
 //! request under few policies and under many.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -218,31 +217,34 @@ impl Asked {
     }
 }
 
-/// The cases as a document. JSON is YAML, as far as it goes here.
-fn document(verdicts: Option<&[String]>) -> String {
-    let mut text = format!("apiVersion: {}\nkind: Test\nmetadata: {{ name: work }}\ncases:\n", bundle::API_VERSION);
+/// The cases, each in a file: what a file holds is bounded. JSON is YAML, as far as it goes here.
+fn files(verdicts: Option<&[String]>) -> Vec<SourceFile> {
     let sizes = KINDS.iter().flat_map(|kind| [1, 2, 4, 8].map(|times| (kind, kind.from * times)));
-    for (number, (kind, size)) in sizes.enumerate() {
+    let file = |(number, (kind, size)): (usize, (&Kind, usize))| {
+        let name = format!("work-{number:03}");
         let verdict = verdicts.map_or("deny", |all| &all[number]);
         let case = (kind.request)(size).case(&format!("{} {size}", kind.name), verdict);
-        writeln!(text, "  - {case}").unwrap();
-    }
-    text
+        let head = format!("apiVersion: {}\nkind: Test\nmetadata: {{ name: {name} }}\n", bundle::API_VERSION);
+        SourceFile { name: format!("{name}.yaml"), text: format!("{head}cases:\n  - {case}\n") }
+    };
+    sizes.enumerate().map(file).collect()
 }
 
 #[test]
 fn judging_takes_work_in_proportion_to_the_length_of_a_request() {
     let policies = fs::read_to_string(corpus_cases::folder().join("policies/corpus.yaml")).unwrap();
-    let file = |name: &str, text: &str| SourceFile { name: name.into(), text: text.into() };
     // What is expected must be right: for a case that fails, `tollgate test` asks again.
-    let loaded =
-        bundle::load(&[file("p", &policies), file("c", &document(None))]).map_err(|all| all.to_string()).unwrap();
+    let mut all = files(None);
+    all.push(SourceFile { name: "policies.yaml".into(), text: policies.clone() });
+    let loaded = bundle::load(&all).map_err(|all| all.to_string()).unwrap();
     let verdicts: Vec<_> =
         loaded.cases.iter().map(|case| cases::check(&loaded.bundle, case).plan.summary.verdict.to_string()).collect();
 
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("policies.yaml"), policies).unwrap();
-    fs::write(folder.path().join("work.yaml"), document(Some(&verdicts))).unwrap();
+    for file in files(Some(&verdicts)) {
+        fs::write(folder.path().join(file.name), file.text).unwrap();
+    }
     let counts = count(folder.path(), verdicts.len());
     let mut wrong = Vec::new();
     for (kind, counts) in KINDS.iter().zip(counts.chunks(4)) {
