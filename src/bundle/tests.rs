@@ -241,6 +241,9 @@ fn what_takes_too_long_to_look_at_is_refused_at_load() {
     let text = service(READ).replace("tier:", &format!("inputs: {{ {inputs} }}, tier:"));
     check(&text, "an action has at most 256 inputs");
     check(&"[a,".repeat(50_001), "0.yaml:1:1: more than 100000 of `[`, `{`, `,`, `&`, `*` and `!` stand in this file");
+    // As many are good where there is ten times as much of other text.
+    let most = format!("[{}a]{}", "a,".repeat(100_000), " ".repeat(900_000));
+    assert!(problems(&[&most]).iter().all(|problem| !problem.contains("more than")));
 }
 
 #[test]
