@@ -45,13 +45,18 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> Result<Outcome> {
     let counts = report.findings.iter().any(|one| one.code.severity != Severity::Note);
     match args.output {
         Output::Text => print(&report, out)?,
-        Output::Json => writeln!(out, "{:#}", as_json(&report, !counts && report.unread.is_empty()))?,
+        Output::Json => writeln!(out, "{:#}", as_json(&report, !counts && could_tell(&report)))?,
     }
-    Ok(match (report.unread.is_empty(), counts) {
+    Ok(match (could_tell(&report), counts) {
         (false, _) => Outcome::CouldNotTell,
         (true, true) => Outcome::Finding,
         (true, false) => Outcome::Good,
     })
+}
+
+/// Whether nothing found says anything: where a command before a pipe fails, nothing is there to be looked at.
+fn could_tell(report: &Report) -> bool {
+    report.unread.is_empty() && !report.looked_at.is_empty()
 }
 
 /// A code, or the word that stands for all that are no errors.
@@ -101,6 +106,10 @@ fn summary(report: &Report) -> String {
         kinds.into_iter().map(|(kind, word)| (of(kind), word)).filter(|(count, _)| *count > 0).collect();
     if !report.unread.is_empty() {
         parts.push((report.unread.len(), "unreadable place"));
+    }
+    if report.looked_at.is_empty() && parts.is_empty() {
+        let help = "did the command before the pipe fail? values of a chart and templates are rendered first";
+        return format!("no object and no configuration of Envoy was there to be looked at\nhelp: {help}");
     }
     if parts.is_empty() {
         return "nothing was found in what was looked at".to_owned();

@@ -51,6 +51,8 @@ const MAX_FLOW: usize = 100_000;
 const FLOW: &[u8] = b"[{,&*!";
 /// How many nodes all aliases of a file may stand for: nine lines of aliases to aliases would be a thousand million.
 const MAX_COPIED: usize = 100_000;
+/// How many nodes are kept for aliases that may come. What is anchored within what is anchored is kept in each.
+const MAX_KEPT: usize = 300_000;
 
 /// Whose documents are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,6 +165,7 @@ pub fn each_document_from(
         open: Vec::new(),
         anchored: HashMap::new(),
         copied: 0,
+        kept: 0,
         broken: false,
     };
     for event in Parser::new_from_str(&file.text) {
@@ -202,6 +205,8 @@ struct Builder<'a> {
     anchored: HashMap<usize, Node>,
     /// How many nodes aliases have stood for.
     copied: usize,
+    /// How many nodes are kept for aliases.
+    kept: usize,
     /// What follows could only lead to more problems of the same kind.
     broken: bool,
 }
@@ -318,7 +323,7 @@ impl Builder<'_> {
             self.broken = true;
             return;
         }
-        let Some(node) = self.anchored.get(&anchor).cloned() else {
+        let Some(node) = self.anchored.get(&anchor) else {
             self.problems.push(Problem::at(place, "the alias stands within what it is an alias of"));
             self.broken = true;
             return;
@@ -329,11 +334,18 @@ impl Builder<'_> {
             self.broken = true;
             return;
         }
+        let node = node.clone();
         self.add(node);
     }
 
     fn close(&mut self, anchor: usize, node: Node) {
         if anchor != 0 && self.dialect == Dialect::Others {
+            self.kept = self.kept.saturating_add(node.count());
+            if self.kept > MAX_KEPT {
+                self.problems.push(Problem::at(&node.place, "the anchors of this file stand for too much"));
+                self.broken = true;
+                return;
+            }
             self.anchored.insert(anchor, node.clone());
         }
         self.add(node);

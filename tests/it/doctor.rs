@@ -237,6 +237,9 @@ fn the_same_is_found_in_other_words() {
             "filter_enabled_metadata: { filter: gate, path: [{ key: on }], value: { bool_match: true } }",
         ),
         ("istio.filter-added-last", "operation: ADD", "operation: INSERT_AFTER"),
+        ("istio.filter-removed", "operation: REMOVE", "value: { name: lua }\n        operation: REPLACE"),
+        // Whoever sends a header that takes a request out is not asked about.
+        ("istio.only-listed", "paths: [/api/*]", "{ }\n      when: [{ key: \"request.headers[x]\", notValues: [a] }]"),
         ("envoy.cluster-one-address", "type: STRICT_DNS", "type: LOGICAL_DNS"),
         (
             "envoy.headers-hidden",
@@ -447,7 +450,12 @@ fn what_cannot_be_read_is_said_and_what_can_be_is_looked_at() {
     says(&["-"], "{{- if .Values.a }}\nkind: Service\n", 3, &["is a template", "help: render it first"]);
     let half = fs::read_to_string(folder("bad").join("istio.fail-open.yaml")).unwrap() + "---\nkind: [\n";
     says(&["-"], &half, 3, &["error[istio.fail-open]", "this is not YAML", "1 error, 1 unreadable place"]);
-    says(&["-"], "", 0, &["looked at: nothing"]);
+    says(
+        &["-"],
+        "",
+        3,
+        &["no object and no configuration", "did the command before the pipe fail?", "looked at: nothing"],
+    );
 }
 
 #[test]
@@ -466,7 +474,7 @@ fn what_cannot_be_told_is_no_finding() {
         0,
         &["not told: SecurityPolicy shop/tollgate refers to namespace"],
     );
-    says(&["-"], "apiVersion: example.com/v1\nkind: Cactus\n", 0, &["not looked at: 1 Cactus"]);
+    says(&["-"], "apiVersion: example.com/v1\nkind: Cactus\n", 3, &["not looked at: 1 Cactus"]);
 }
 
 #[test]

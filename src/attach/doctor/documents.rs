@@ -184,6 +184,10 @@ mod tests {
         assert!(read("{{- if .Values.a }}\nkind: x\n").unread.to_string().contains("template"));
         let bomb: String = (1..20).map(|n| format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}, *a{0}]\n", n - 1)).collect();
         assert!(read(&format!("a0: &a0 x\n{bomb}")).unread.to_string().contains("stand for too much"));
+        let nested = format!("{}x{}\n", (1..190).map(|n| format!("[&a{n} ")).collect::<String>(), "]".repeat(189));
+        assert!(read(&nested).unread.is_empty());
+        let nested = nested.replace('x', &format!("[{}]", "b, ".repeat(5000)));
+        assert!(read(&nested).unread.to_string().contains("the anchors of this file stand for too much"));
         assert!(read("a: &a [*a]\n").unread.to_string().contains("within"));
     }
 }

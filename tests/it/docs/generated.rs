@@ -118,9 +118,13 @@ all refused, or are judged less well than is meant. `tollgate doctor` knows thes
 they are in Git, rendered, or in the cluster, and in the configuration of an Envoy:
 
 ```sh
-kubectl get -A -o yaml authorizationpolicies,envoyfilters,gateways,services,deployments,configmaps | tollgate doctor -
+set -o pipefail
+kubectl get -A -o yaml services,deployments,statefulsets,daemonsets,configmaps,networkpolicies,namespaces,authorizationpolicies.security.istio.io,\\
+envoyfilters.networking.istio.io,sidecars.networking.istio.io,gateways.gateway.networking.k8s.io | tollgate doctor -         # with Istio
+kubectl get -A -o yaml services,deployments,statefulsets,configmaps,networkpolicies,gateways.gateway.networking.k8s.io,httproutes,referencegrants,\\
+securitypolicies,clienttrafficpolicies,envoyproxies,backendtlspolicies | tollgate doctor -                                    # with Envoy Gateway
 helm template tollgate deploy/helm/tollgate -f values.yaml | tollgate doctor -
-curl -s localhost:9901/config_dump | tollgate doctor -
+curl -sf localhost:9901/config_dump | tollgate doctor -       # an Istio proxy has 15000, Envoy Gateway's Envoy 19000
 ```
 
 Files and folders are named instead of `-`; everything that is named is looked at together, and the more there is of it, the
@@ -147,7 +151,7 @@ Where several attachments are there and some of them mention `tollgate`, the oth
 | 0 | nothing was found |
 | 1 | an error or a warning was found |
 | 2 | the command line makes no sense |
-| 3 | something could not be read; what could be was looked at |
+| 3 | something could not be read, and what could be was looked at; or nothing was there to be looked at |
 
 An *error* is a gate that is off, open or refuses everything. A *warning* is a gate that is weaker or more fragile than is meant. A
 *note* is good to know and counts as nothing found. What is known and accepted is named with `--allow CODE`, all warnings with

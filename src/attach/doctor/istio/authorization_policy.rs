@@ -142,7 +142,8 @@ fn check_listed(policies: &[&Object<'_>], found: &mut Found) {
     }
 }
 
-/// What makes a rule one about less than all requests, as far as who asks may choose it. What it leaves out by name is meant.
+/// What makes a rule one about less than all requests, as far as who asks may choose it. Paths, methods and ports that it leaves out
+/// by name are meant; a header that takes a request out is whoever's who sends it.
 fn narrows<'n>(rule: &Field<'n>) -> Option<Field<'n>> {
     let is_all = |list: &Field<'_>| list.texts().iter().any(|word| ["*", "/*", "/{**}"].contains(word));
     let listed = |to: &Field<'n>| {
@@ -152,8 +153,12 @@ fn narrows<'n>(rule: &Field<'n>) -> Option<Field<'n>> {
     // One of several operations is enough: all must be about a list.
     let lists: Option<Vec<_>> = rule.get("to").items().iter().map(listed).collect();
     let is_header = |when: &Field<'_>| when.get("key").text().is_some_and(|key| key.starts_with("request.headers["));
-    let headers = rule.get("when").items().into_iter().filter(is_header).map(|when| when.get("values"));
-    lists.unwrap_or_default().into_iter().chain(headers.filter(|values| !values.is_empty())).next()
+    let conditions = rule.get("when").items().into_iter().flat_map(|when| {
+        let of_header = is_header(&when);
+        let listed = (of_header || when.get("key").is("destination.port")).then(|| when.get("values"));
+        listed.into_iter().chain(of_header.then(|| when.get("notValues")))
+    });
+    lists.unwrap_or_default().into_iter().chain(conditions.filter(|values| !values.is_empty())).next()
 }
 
 /// Whether a policy is for all workloads of another.

@@ -63,7 +63,7 @@ fn asking<'i, 'n>(index: &'i Index<'n>) -> Vec<(&'i Object<'n>, Whose)> {
 pub(super) fn of_tollgate<'i, 'n>(index: &'i Index<'n>) -> Vec<&'i Object<'n>> {
     let asks = |patch: &Field<'_>| {
         let context = patch.at("match.context");
-        let is_added = ["INSERT_BEFORE", "INSERT_AFTER", "INSERT_FIRST", "ADD"]
+        let is_added = ["INSERT_BEFORE", "INSERT_AFTER", "INSERT_FIRST", "ADD", "REPLACE"]
             .iter()
             .any(|one| patch.at("patch.operation").is(one));
         let is_inbound = ["SIDECAR_INBOUND", "ANY"].iter().any(|one| context.is(one)) || !context.exists();
@@ -120,7 +120,8 @@ fn check_undone(object: &Object<'_>, patch: &Field<'_>, found: &mut Found) {
     let apply_to = patch.get("applyTo");
     if apply_to.is("HTTP_FILTER") {
         let operation = patch.at("patch.operation");
-        if operation.is("REMOVE") && sub_filter(patch).contains("ext_authz") {
+        let is_gone = operation.is("REMOVE") || operation.is("REPLACE") && !filter::asks(&value.get("typed_config"));
+        if is_gone && sub_filter(patch).contains("ext_authz") {
             found.add(&REMOVED, object, &operation);
         }
         if operation.is("MERGE") {
