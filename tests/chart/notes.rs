@@ -48,6 +48,12 @@ fn what_is_there_is_not_said_to_be_missing() {
 }
 
 #[test]
+fn a_configuration_to_copy_from_is_no_attachment() {
+    let said = ["Attachment. Envoy asks nobody yet", "get configmap rel-tollgate-envoy -o jsonpath='{.data.envoy"];
+    says("attach: { envoy: { configMap: { enabled: true } } }", &said, &[]);
+}
+
+#[test]
 fn each_form_has_its_own_to_say() {
     says("kind: deployment", &["rollout status deployment/rel-tollgate", "Records die with their pod"], &[]);
     says(

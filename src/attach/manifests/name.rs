@@ -1,4 +1,4 @@
-//! What attachments are called: readable, and never like one for something else.
+//! What attachments are called: readable, and never like another one of the same Tollgate.
 //!
 //! Of two objects of one name the second would replace the first without a word, and what the first was for would go unjudged.
 //! The most usual targets have a name that says all of them. Every other name ends in digits that are made of exactly what it is

@@ -133,7 +133,8 @@ impl FromStr for Peer {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Ok(address) = text.trim_start_matches('[').trim_end_matches(']').parse() {
+        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+        if let Ok(address) = bare.parse() {
             return Ok(Self::Address(address));
         }
         let name = text.parse().map_err(|_| {

@@ -65,7 +65,7 @@
 
 {{- define "tollgate.checkLedger" -}}
 {{- $size := toString .Values.ledger.size -}}
-{{- if not (regexMatch "^[0-9]+(\\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)$" $size) -}}
+{{- if not (regexMatch "^0*([1-9][0-9]*(\\.[0-9]+)?|0\\.[0-9]*[1-9][0-9]*)(Ki|Mi|Gi|Ti|k|M|G|T)$" $size) -}}
 {{- fail (printf "ledger.size is %s: it is a number with a unit, such as 10Gi; without one it would be bytes" $size) -}}
 {{- end -}}
 {{- $limit := toString .Values.ledger.emptyDirSizeLimit -}}
