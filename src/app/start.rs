@@ -224,7 +224,8 @@ pub(super) fn serve(socket: TcpListener, pages: http::Server, end: &End, tasks: 
 }
 
 pub(super) async fn bind_tcp(address: SocketAddr, what: &str) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} for {what}"))
+    let help = "is somebody there? the settings have another address for each port, and `off` for admin";
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} for {what} ({help})"))
 }
 
 pub(super) fn registry() -> Registry {

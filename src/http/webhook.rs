@@ -54,7 +54,8 @@ const SMALL: usize = 32 * 1024;
 const LARGE_AT_ONCE: usize = 2;
 /// Judging takes a core, and many times what is judged; more reviews at once would only hold memory.
 const JUDGED_AT_ONCE: usize = 1;
-/// The API server sends in one go, and mostly waits for five seconds: who sends slowly must not keep others from being in time.
+/// For the beginning of a body, and for the rest of a large one once it has a place. The API server sends in one go, and mostly waits for
+/// five seconds: who sends large bodies slowly keeps others from their place for so long each time, and no longer.
 const READ_WITHIN: Duration = Duration::from_secs(2);
 
 /// Three API servers have a few connections each.
@@ -82,7 +83,11 @@ async fn validate(State(webhook): State<Arc<Webhook>>, request: Request) -> Resp
         }
         Err(unanswered) => {
             webhook.metrics.count(metrics::ERROR);
-            tracing::warn!(error = %unanswered, "a review was not answered");
+            match &unanswered {
+                Unanswered::Failed => tracing::error!("a review could not be judged"),
+                // Whoever may connect could fill the log.
+                theirs => tracing::debug!(error = %theirs, "a review was not answered"),
+            }
             (unanswered.status(), format!("{unanswered}\n")).into_response()
         }
     }

@@ -208,6 +208,7 @@ impl Watcher {
     /// Whether what was seen is to be looked at: it is new and stands still, or something of it begins.
     fn counts(&mut self, digest: [u8; 32], now: Timestamp) -> bool {
         if digest == self.last_seen {
+            self.moving = None;
             return self.begins.is_some_and(|begins| begins <= now);
         }
         self.moving.replace(digest) == Some(digest)

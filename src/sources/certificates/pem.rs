@@ -108,7 +108,7 @@ fn first_begin(left_out: &[OutOfForce]) -> Option<Timestamp> {
     left_out.iter().filter_map(|why| why.begins()).min()
 }
 
-/// All of a chain must be in force: a client goes along it.
+/// All of a chain must be in force: any of them may be the one that a client needs.
 fn first_end(chain: &[CertificateDer<'_>], path: &Path, now: Timestamp) -> Result<i64, Error> {
     let ends = (1..).zip(chain).map(|(number, certificate)| {
         let end = validity::end(certificate, path, now)?;
