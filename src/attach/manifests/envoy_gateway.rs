@@ -2,7 +2,7 @@
 //!
 //! A Tollgate in Envoy's own pods is a backend whose only endpoint is a socket.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -34,12 +34,12 @@ pub struct Attachment {
 pub enum Target {
     /// Those of routes with these labels.
     Labels(Vec<Label>),
-    /// Those of these routes.
+    /// Those of these routes, in whichever order they were named.
     Routes {
         /// HTTP ones.
-        http: Vec<Host>,
+        http: BTreeSet<Host>,
         /// gRPC ones.
-        grpc: Vec<Host>,
+        grpc: BTreeSet<Host>,
     },
     /// All of a Gateway.
     Gateway(Host),

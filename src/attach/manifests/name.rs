@@ -5,7 +5,7 @@
 //! for; so does one that would be read as another target's, had to be spelt differently, or was cut. The chart does the same, in
 //! `templates/_attach.tpl`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
@@ -56,7 +56,7 @@ impl Purpose {
     }
 
     /// Routes, by their names.
-    pub(super) fn routes(http: &[Host], grpc: &[Host]) -> Self {
+    pub(super) fn routes(http: &BTreeSet<Host>, grpc: &BTreeSet<Host>) -> Self {
         let names = http.iter().chain(grpc).map(ToString::to_string);
         let exact = http.iter().map(|name| format!("HTTPRoute/{name}"));
         let exact: Vec<_> = exact.chain(grpc.iter().map(|name| format!("GRPCRoute/{name}"))).collect();
@@ -115,7 +115,7 @@ mod tests {
     }
 
     fn routes(http: &[&str], grpc: &[&str]) -> Purpose {
-        let hosts = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<Vec<Host>>();
+        let hosts = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<BTreeSet<Host>>();
         Purpose::routes(&hosts(http), &hosts(grpc))
     }
 

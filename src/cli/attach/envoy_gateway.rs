@@ -58,7 +58,9 @@ fn attachment(args: Args) -> Result<Attachment> {
     let target = match args.gateway {
         Some(gateway) => Target::Gateway(gateway),
         None if args.routes.is_empty() && args.grpc_routes.is_empty() => Target::Labels(args.selectors),
-        None => Target::Routes { http: args.routes, grpc: args.grpc_routes },
+        None => {
+            Target::Routes { http: args.routes.into_iter().collect(), grpc: args.grpc_routes.into_iter().collect() }
+        }
     };
     let tls = if args.tls {
         let name = format!("{}.{}.svc", tollgate.service, tollgate.namespace);

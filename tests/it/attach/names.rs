@@ -66,7 +66,7 @@ fn workloads_of_envoy_gateway_are_called_the_same_by_the_chart_and_the_command()
             ("routes: [orders]", "--route orders"),
             ("routes: [enforce]", "--route enforce"),
             ("grpcRoutes: [orders]", "--grpc-route orders"),
-            ("routes: [a, b]", "--route a --route b"),
+            ("routes: [b, a, b]", "--route a --route b --route a"),
             ("routes: [a-b]", "--route a-b"),
             ("routes: [a], grpcRoutes: [b]", "--route a --grpc-route b"),
             ("gateway: a.b", "--gateway a.b"),

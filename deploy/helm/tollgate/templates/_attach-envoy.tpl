@@ -17,10 +17,13 @@
 {{- include "tollgate.attach.common" (dict "root" $root "into" $context) -}}
 {{- $refs := list -}}
 {{- $selector := dict -}}
-{{- range $one.routes -}}
+{{- /* In whichever order they are named, they are the same target. */ -}}
+{{- $routes := $one.routes | default list | sortAlpha | uniq -}}
+{{- $grpcRoutes := $one.grpcRoutes | default list | sortAlpha | uniq -}}
+{{- range $routes -}}
 {{- $refs = append $refs (dict "group" "gateway.networking.k8s.io" "kind" "HTTPRoute" "name" .) -}}
 {{- end -}}
-{{- range $one.grpcRoutes -}}
+{{- range $grpcRoutes -}}
 {{- $refs = append $refs (dict "group" "gateway.networking.k8s.io" "kind" "GRPCRoute" "name" .) -}}
 {{- end -}}
 {{- with $one.gateway -}}
@@ -30,7 +33,7 @@
 {{- $selector = $one.selector | default (dict "tollgate.dev/enforce" "true") -}}
 {{- end -}}
 {{- $purpose := dict "service" $context.service.name "name" $one.name -}}
-{{- include "tollgate.attach.purpose" (dict "labels" $selector "gateway" $one.gateway "routes" $one.routes "grpcRoutes" $one.grpcRoutes "into" $purpose) -}}
+{{- include "tollgate.attach.purpose" (dict "labels" $selector "gateway" $one.gateway "routes" $routes "grpcRoutes" $grpcRoutes "into" $purpose) -}}
 {{- $name := include "tollgate.attach.name" $purpose -}}
 {{- if hasKey $seen (printf "%s/%s" $one.namespace $name) -}}
 {{- fail (printf "%s: two workloads would be called %s: give one of them a `name`" $where $name) -}}
