@@ -119,7 +119,8 @@ async fn connections_that_end_for_their_age_lose_no_check() {
     let call = async || {
         let client = lab.client(&envoy, "front", Some(&desk));
         let mut answered = 0;
-        while began.elapsed() < TIME {
+        // As many as that on a slow machine, too.
+        while began.elapsed() < TIME || answered <= 100 {
             let response = client.send(&request).await.unwrap();
             assert_eq!(response.status, 200, "after {answered} and {:?}: {}", began.elapsed(), response.text());
             answered += 1;
@@ -127,7 +128,7 @@ async fn connections_that_end_for_their_age_lose_no_check() {
         answered
     };
     let answered = futures_util::future::join_all((0..CALLERS).map(|_| call())).await;
-    assert!(answered.iter().all(|answered| *answered > 10), "{answered:?}");
+    assert!(answered.iter().all(|answered| *answered > 100), "{answered:?}");
     let connections = envoy.count("cluster.tollgate.upstream_cx_total").await.unwrap();
     assert!(connections >= 4, "Envoy made {connections} connections");
 }
