@@ -49,8 +49,8 @@ impl Bounds {
         connections: 32,
         // As on the port of checks.
         handshake: Duration::from_secs(5),
-        // API servers, as most clients in Go, let go of a connection after 90 seconds. If we did so first, a request might be under way.
-        head: Duration::from_mins(2),
+        // Few places: who only sits there has one for no longer. Whoever reads metrics connects again.
+        head: Duration::from_secs(10),
         // It is there for those who take no answers.
         age: Duration::from_mins(10),
         // No API server waits for longer.

@@ -58,8 +58,9 @@ const JUDGED_AT_ONCE: usize = 1;
 /// five seconds: who sends large bodies slowly keeps others from their place for so long each time, and no longer.
 const READ_WITHIN: Duration = Duration::from_secs(2);
 
-/// Three API servers have a few connections each.
-pub const BOUNDS: Bounds = Bounds { connections: 256, ..Bounds::PAGES };
+/// Three API servers have a few connections each. As most clients in Go they let go of one after 90 seconds: if we did so first, a
+/// request might be under way.
+pub const BOUNDS: Bounds = Bounds { connections: 256, head: Duration::from_mins(2), ..Bounds::PAGES };
 
 struct Webhook {
     large: Semaphore,
