@@ -3,7 +3,7 @@
 //! The folder is looked at again and again; what counts is its content, never an event or a time stamp, and it is read unless
 //! nothing can have changed. The kubelet swaps a
 //! whole volume by renaming one link, editors write in place, scripts rename: all of them show as other content, and only
-//! content that stands still is compiled. A bundle is swapped whole; what is not good changes nothing but a metric and, once
+//! content that stands still comes into force. A bundle is swapped whole; what is not good changes nothing but a metric and, once
 //! for each bad content, the log.
 
 pub mod certificates;
@@ -82,7 +82,7 @@ pub struct Watcher {
 
 /// How long content must stand still. A copy of a few files into the folder is over in far less.
 pub const QUIET: Duration = Duration::from_millis(100);
-/// A folder that is written to without a pause is a problem after so many looks: half of an edit is never compiled.
+/// A folder that is written to without a pause is a problem after so many looks: half of an edit is never in force.
 const MAX_LOOKS: usize = 20;
 /// The folder is read at least at each such look, however its files look from outside: there are file systems that lie.
 const MAX_UNREAD: u32 = 30;
@@ -162,33 +162,36 @@ impl Watcher {
             return;
         }
         self.unread = 0;
-        let mut digest = sight(&self.config);
-        if self.last_seen.as_ref() == Some(&digest) {
+        if self.last_seen.as_ref() == Some(&sight(&self.config)) {
             self.last_outside = outside;
             return;
         }
-        let mut steady = None;
         for _ in 0..MAX_LOOKS {
-            if !pause() {
-                return;
+            let files = read(&self.config.folder);
+            let digest = name(&files);
+            let names = files.iter().flatten().map(|file| file.name.clone()).collect();
+            // What does not stand still was compiled in vain, and a large bundle that does is in force the sooner.
+            let (loaded, is_steady) = compile(files, || pause().then(|| sight(&self.config) == digest));
+            match is_steady {
+                None => return,
+                Some(true) => return self.take(digest, names, loaded),
+                Some(false) => {}
             }
-            let seen = See::at(&self.config);
-            if seen.digest == digest {
-                steady = Some(seen);
-                break;
-            }
-            digest = seen.digest;
         }
-        let See { digest, files } = steady.unwrap_or_else(|| See::unsteady(&self.config));
+        let unsteady = ReadError::Unsteady(self.config.folder.clone());
+        self.take(unreadable(&unsteady), Vec::new(), Err(vec![unsteady.to_string()]));
+    }
+
+    /// What stood still is in force, or said to be wrong; each content once.
+    fn take(&mut self, digest: String, files: Vec<String>, loaded: Result<Loaded, Vec<String>>) {
         if self.last_seen.as_ref() == Some(&digest) {
             return;
         }
-        self.last_seen = Some(digest.clone());
-        let names = files.iter().flatten().map(|file| file.name.clone()).collect();
-        match compile(files) {
-            Ok(loaded) => self.accept(loaded, names),
+        match loaded {
+            Ok(loaded) => self.accept(loaded, files),
             Err(problems) => self.refuse(&digest, &problems),
         }
+        self.last_seen = Some(digest);
     }
 
     fn accept(&mut self, loaded: Loaded, files: Vec<String>) {
@@ -220,51 +223,40 @@ fn sight(config: &Config) -> String {
     digest(&config.folder).unwrap_or_else(|error| unreadable(&error))
 }
 
+/// Names what was read of it, in the same way.
+fn name(files: &Result<Vec<SourceFile>, ReadError>) -> String {
+    files.as_ref().map_or_else(unreadable, |files| bundle::digest(files))
+}
+
 fn unreadable(error: &ReadError) -> String {
     format!("unreadable: {error}")
 }
 
-/// Compiles what was seen, or says all that is wrong with it.
+/// Compiles what was read, or says all that is wrong with it, and does something else meanwhile.
 ///
 /// On a thread that ends here, since an allocator keeps for a thread what it worked with, and this one has nothing like it
 /// to do until somebody edits a policy.
-fn compile(files: Result<Vec<SourceFile>, ReadError>) -> Result<Loaded, Vec<String>> {
-    let files = files.map_err(|error| vec![error.to_string()])?;
+fn compile<T>(
+    files: Result<Vec<SourceFile>, ReadError>,
+    meanwhile: impl FnOnce() -> T,
+) -> (Result<Loaded, Vec<String>>, T) {
+    let files = match files {
+        Ok(files) => files,
+        Err(error) => return (Err(vec![error.to_string()]), meanwhile()),
+    };
     let load =
         || bundle::load_owned(files).map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>());
     thread::scope(|scope| {
         let compiling = thread::Builder::new().name("compile".to_owned()).spawn_scoped(scope, load);
-        match compiling.map(thread::ScopedJoinHandle::join) {
+        let done = meanwhile();
+        let loaded = match compiling.map(thread::ScopedJoinHandle::join) {
             Ok(Ok(loaded)) => loaded,
             // A bundle that makes the compiler panic is a bad bundle, and no end of looking.
             Ok(Err(_)) => Err(vec!["compiling panicked".to_owned()]),
             Err(error) => Err(vec![format!("cannot start a thread to compile in: {error}")]),
-        }
-    })
-}
-
-/// What was seen at one look.
-struct See {
-    /// As [`sight`] has it.
-    digest: String,
-    files: Result<Vec<SourceFile>, ReadError>,
-}
-
-impl See {
-    fn at(config: &Config) -> Self {
-        let files = read(&config.folder);
-        let digest = match &files {
-            Ok(files) => bundle::digest(files),
-            Err(error) => unreadable(error),
         };
-        Self { digest, files }
-    }
-
-    /// A folder that does not stand still.
-    fn unsteady(config: &Config) -> Self {
-        let error = ReadError::Unsteady(config.folder.clone());
-        Self { digest: unreadable(&error), files: Err(error) }
-    }
+        (loaded, done)
+    })
 }
 
 #[cfg(test)]

@@ -4,19 +4,17 @@
 //! Two kinds. A server of Envoy's `ext_authz` API has the same requests as Tollgate, directly and behind the same Envoy. A
 //! peer with an API of its own is asked directly, the same question in its own words.
 
-use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use tollgate::demo::files;
 use tollgate::demo::process::Process;
 use tollgate::demo::service::{Address, Tollgate};
 
 use crate::answer::Compare;
 use crate::args::{Form, Settings};
+use crate::callgrind;
 use crate::cell::{Body, Cell, Transport};
 use crate::parties::Parties;
 use crate::question::Question;
@@ -94,17 +92,7 @@ impl Stage<'_> {
     /// What is to be started for this program: itself, or a script that runs it under callgrind.
     pub(crate) fn program(&self, program: &Path) -> anyhow::Result<PathBuf> {
         let Some(out) = self.callgrind else { return Ok(program.to_owned()) };
-        let script = self.folder.join("under-callgrind");
-        let quoted = |path: &Path| format!("'{}'", path.display());
-        let options = "--tool=callgrind --instr-atstart=no --quiet";
-        let text = format!(
-            "#!/bin/sh\nexec valgrind {options} --callgrind-out-file={} {} \"$@\"\n",
-            quoted(out),
-            quoted(program)
-        );
-        files::write(&script, text)?;
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o700))?;
-        Ok(script)
+        callgrind::script(program, out, self.folder)
     }
 
     /// Where to listen: a port of the kernel's choice, or a socket in the folder.

@@ -11,6 +11,7 @@
 mod answer;
 mod args;
 mod bundle;
+mod callgrind;
 mod cell;
 #[path = "../shared/claims.rs"]
 mod claims;

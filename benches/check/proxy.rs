@@ -14,12 +14,14 @@ use tollgate::demo::envoy::{self, Envoy, ExtAuthz, HeaderForm, Listener, Options
 use tollgate::demo::pki::CredentialFiles;
 use tollgate::demo::service::Address;
 
+use crate::answer::Compare;
 use crate::args::{Form, Settings};
-use crate::cell::Transport;
+use crate::cell::{Body, Transport};
 use crate::claims::NAMESPACE;
+use crate::load::Target;
 use crate::machine::Machine;
 use crate::parties::{AUTHORIZER, Parties, Tls};
-use crate::request::claims;
+use crate::request::{self, claims};
 use crate::subject::Subject;
 
 /// The port that asks nobody.
@@ -28,7 +30,7 @@ pub(crate) const NOBODY: &str = "nobody";
 /// Envoy, and who may ask it.
 pub(crate) struct Proxy {
     pub(crate) envoy: Envoy,
-    pub(crate) tls: Tls,
+    tls: Tls,
 }
 
 impl Proxy {
@@ -46,6 +48,13 @@ impl Proxy {
         let envoy = Envoy::start_with(&locate(binary)?, &config, 1, folder).await?;
         machine.pin_server(envoy.pid())?;
         Ok(Self { envoy, tls: parties.to_envoy()? })
+    }
+
+    /// How it is asked on a port, and what must come back.
+    pub(crate) fn target(&self, port: &str, body: Body, expected: Compare) -> anyhow::Result<Target> {
+        let (head, body) = request::through_envoy(body)?;
+        let address = Address::Tcp(self.envoy.address(port)?);
+        Ok(Target { address, tls: Some(self.tls.clone()), head, body, expected })
     }
 
     /// How many times Envoy was told on each port that a request may pass.

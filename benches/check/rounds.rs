@@ -18,7 +18,6 @@ use crate::machine::{Machine, cpu_time};
 use crate::parties::Parties;
 use crate::plan::Plan;
 use crate::proxy::{NOBODY, Proxy};
-use crate::request;
 use crate::subject::Subject;
 
 /// All that runs. Dropping it ends every child.
@@ -154,9 +153,7 @@ impl Bench {
             None => (NOBODY.to_owned(), crate::answer::passed as crate::answer::Compare),
             Some(subject) => (subject.at_envoy(), subject.contender.behind_envoy().context("Envoy cannot ask it")?),
         };
-        let (head, body) = request::through_envoy(cell.body)?;
-        let address = tollgate::demo::service::Address::Tcp(proxy.envoy.address(&port)?);
-        Ok(Target { address, tls: Some(proxy.tls.clone()), head, body, expected })
+        proxy.target(&port, cell.body, expected)
     }
 
     /// What came through Envoy was asked for: by Envoy's own counters.

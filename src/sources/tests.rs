@@ -207,7 +207,7 @@ fn there_is_no_bundle_and_no_readiness_before_a_good_one() {
 }
 
 #[test]
-fn what_is_still_being_written_is_not_compiled() {
+fn what_is_still_being_written_is_not_taken() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("a.yaml");
     fs::write(&file, GOOD).unwrap();
@@ -220,7 +220,7 @@ fn what_is_still_being_written_is_not_compiled() {
 }
 
 #[test]
-fn a_folder_that_never_stands_still_is_refused_and_not_half_compiled() {
+fn a_folder_that_never_stands_still_is_refused_and_never_half_in_force() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("a.yaml");
     fs::write(&file, GOOD).unwrap();

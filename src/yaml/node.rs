@@ -44,11 +44,15 @@ pub enum Kind {
 const MAX_DEPTH: usize = 32;
 /// Schemas of custom resources are some sixty deep.
 const MAX_DEPTH_OF_OTHERS: usize = 200;
-/// Of [`FLOW`] in a file of ours, as long as these are not a tenth of its bytes or less. Until a list or a map in brackets ends, the
+/// Of [`is_flow`] in a file of ours, as long as these are not a tenth of its bytes or less. Until a list or a map in brackets ends, the
 /// parser holds all that is in it, in many times its bytes. Ten thousand actions with all that they can have are 140,000 in 2.8 MB.
 const MAX_FLOW: usize = 100_000;
 /// What a part of a list or a map in brackets has at least one of. Anchors, aliases and tags are refused later, and are many parts.
-const FLOW: &[u8] = b"[{,&*!";
+const fn is_flow(byte: u8) -> bool {
+    matches!(byte, b'[' | b'{' | b',' | b'&' | b'*' | b'!')
+}
+/// From so many keys on, a map has an index of them: a service may have thousands of actions, and most maps have three keys.
+const INDEXED: usize = 16;
 /// How many nodes all aliases of a file may stand for: nine lines of aliases to aliases would be a thousand million.
 const MAX_COPIED: usize = 100_000;
 /// How many nodes are kept for aliases that may come. What is anchored within what is anchored is kept in each.
@@ -124,7 +128,10 @@ pub fn each_document(
 /// What is wrong with a file of ours before it is read.
 fn unread(file: &Arc<SourceFile>) -> Option<Problem> {
     let is_separator = |c: char| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}');
-    if let Some((at, _)) = file.text.char_indices().find(|(_, c)| is_separator(*c)) {
+    // Most files are ASCII, which is soon seen.
+    if !file.text.is_ascii()
+        && let Some(at) = file.text.find(is_separator)
+    {
         // YAML 1.1 ends a line here, YAML 1.2 does not: what stands behind a `#` would be a comment to one of them only.
         let before = file.text.get(..at).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
@@ -134,11 +141,17 @@ fn unread(file: &Arc<SourceFile>) -> Option<Problem> {
         return Some(Problem::at(&place, message));
     }
     let most = MAX_FLOW.max(file.text.len() / 10);
-    if file.text.bytes().filter(|byte| FLOW.contains(byte)).count() > most {
+    if count(&file.text, is_flow) > most {
         let message = format!("more than {most} of `[`, `{{`, `,`, `&`, `*` and `!` stand in this file");
         return Some(Problem::at(&Place::new(file, 1, 1, &(0..1)), message).help("divide it into several files"));
     }
     None
+}
+
+/// How many bytes of a text are such. Counted in a byte for each piece, which processors do many at a time.
+fn count(text: &str, is_such: impl Fn(u8) -> bool) -> usize {
+    let pieces = text.as_bytes().chunks(u8::MAX.into());
+    pieces.map(|piece| usize::from(piece.iter().fold(0_u8, |all, byte| all.wrapping_add(is_such(*byte).into())))).sum()
 }
 
 /// The same for a part of a file, which begins at this line of it.
@@ -226,13 +239,17 @@ struct Lines<'a> {
 impl<'a> Lines<'a> {
     fn of(text: &'a str) -> Self {
         // YAML 1.2, section 5.4: a carriage return alone ends a line, too.
-        let breaks = text.matches(['\n', '\r']).count() - text.matches("\r\n").count();
+        let both = if text.contains('\r') { text.matches("\r\n").count() } else { 0 };
+        let breaks = count(text, |byte| matches!(byte, b'\n' | b'\r')) - both;
         let last_column = text.chars().rev().take_while(|c| !matches!(c, '\n' | '\r')).count() + 1;
         Self { text, last: breaks + 1, last_column, chars: text.chars().count(), at: (0, 0) }
     }
 
     fn byte_of(&mut self, char: usize) -> usize {
         let char = char.min(self.chars);
+        if self.chars == self.text.len() {
+            return char;
+        }
         let (known, byte) = self.at;
         let (before, behind) = self.text.split_at_checked(byte).unwrap_or((self.text, ""));
         let byte = match char.checked_sub(known) {
@@ -260,7 +277,7 @@ struct OpenMap {
     place: Place,
     anchor: usize,
     entries: Vec<(Node, Node)>,
-    /// Where in the entries each key stands: a service may have thousands of actions.
+    /// Where in the entries each key stands, if there are many.
     places_by_key: HashMap<String, usize>,
     /// A key whose value has not come yet.
     key: Option<Node>,
@@ -390,8 +407,11 @@ impl Builder<'_> {
 impl OpenMap {
     /// YAML 1.1's `<<`: the keys of another map, where the map has none of its own.
     fn merge(&mut self) {
-        let Some(at) = self.places_by_key.get("<<").copied() else { return };
+        let Some(at) = self.position("<<") else { return };
         let (_, merged) = self.entries.remove(at);
+        // What stands behind it has moved up.
+        self.places_by_key.clear();
+        self.index();
         let maps = match merged.kind {
             Kind::List(maps) => maps,
             _ => vec![merged],
@@ -399,9 +419,8 @@ impl OpenMap {
         for map in maps {
             let Kind::Map(entries) = map.kind else { continue };
             for (key, value) in entries {
-                let Some(name) = key.text().map(str::to_owned) else { continue };
-                if self.places_by_key.insert(name, self.entries.len()).is_none() {
-                    self.entries.push((key, value));
+                if key.text().is_some_and(|name| self.position(name).is_none()) {
+                    self.push(key, value);
                 }
             }
         }
@@ -412,12 +431,35 @@ impl OpenMap {
             problems.push(Problem::at(&key.place, format!("a key must be a text, this is {}", key.describe())));
             return;
         };
-        if let Some((first, _)) = self.places_by_key.get(name).and_then(|at| self.entries.get(*at)) {
+        if let Some((first, _)) = self.position(name).and_then(|at| self.entries.get(at)) {
             let problem = Problem::at(&key.place, format!("the key `{name}` stands here twice"));
             problems.push(problem.also(&first.place, "it stands here first"));
             return;
         }
-        self.places_by_key.insert(name.to_owned(), self.entries.len());
+        self.push(key, value);
+    }
+
+    fn push(&mut self, key: Node, value: Node) {
         self.entries.push((key, value));
+        if self.entries.len() >= INDEXED {
+            self.index();
+        }
+    }
+
+    /// Brings the index up to the entries, if they are many.
+    fn index(&mut self) {
+        if self.entries.len() < INDEXED {
+            return;
+        }
+        let known = self.places_by_key.len();
+        let missing = self.entries.iter().enumerate().skip(known);
+        self.places_by_key.extend(missing.filter_map(|(at, (key, _))| Some((key.text()?.to_owned(), at))));
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        if self.places_by_key.is_empty() {
+            return self.entries.iter().position(|(key, _)| key.text() == Some(name));
+        }
+        self.places_by_key.get(name).copied()
     }
 }
