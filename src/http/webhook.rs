@@ -60,7 +60,7 @@ const READ_WITHIN: Duration = Duration::from_secs(2);
 
 /// Three API servers have a few connections each. As most clients in Go they let go of one after 90 seconds: if we did so first, a
 /// request might be under way.
-pub const BOUNDS: Bounds = Bounds { connections: 256, head: Duration::from_mins(2), ..Bounds::PAGES };
+pub const BOUNDS: Bounds = Bounds { connections: 256, waiting: 192, head: Duration::from_mins(2), ..Bounds::PAGES };
 
 struct Webhook {
     large: Semaphore,
