@@ -132,6 +132,7 @@ impl Config {
             transport: transport::Config {
                 max_age: typed.max_connection_age,
                 max_connections: typed.max_connections,
+                max_streams: transport::Config::MAX_STREAMS,
                 max_pending: typed.max_pending_checks,
                 max_pending_bytes: typed.max_pending_bytes.0,
                 max_message: typed.max_check_bytes.0,

@@ -1,4 +1,4 @@
-//! The ports that Envoy talks to: sockets, TLS, connections, HTTP/2 and its bounds.
+//! The ports that Envoy talks to: sockets, TLS, connections, HTTP/2 and its bounds. And the places on any other port.
 //!
 //! What is asked over them is somebody else's matter: a port is served by an [`Answer`]. What may be under way is bounded,
 //! over all connections and on each; a connection is asked to end after a while, so that new replicas get their share, and
@@ -12,6 +12,7 @@ mod gather;
 mod incoming;
 mod listener;
 mod metrics;
+mod places;
 mod quiet;
 mod tls;
 mod turn;
@@ -29,8 +30,10 @@ use http::{HeaderMap, Request, Response};
 pub use incoming::Incoming;
 use listener::Socket;
 pub use listener::{Arrived, Bound, Connections, SocketFileConfig};
-pub use metrics::Metrics;
+pub use metrics::{Metrics, SmallPorts, TurnedAway};
+pub use places::{Places, Seat};
 pub use tls::Tls;
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::body::Body;
@@ -52,6 +55,8 @@ pub struct Config {
     pub max_age: Duration,
     /// Connections at once, over all ports.
     pub max_connections: usize,
+    /// Requests under way on one connection. Envoy opens another one when they are not enough.
+    pub max_streams: u32,
     /// Requests under way at once, over all connections.
     pub max_pending: usize,
     /// Bytes of requests that are held at once, over all connections.
@@ -68,6 +73,8 @@ pub struct Config {
 }
 
 impl Config {
+    /// On the port of checks.
+    pub const MAX_STREAMS: u32 = 1024;
     /// A handshake, or a greeting, takes a millisecond or two of work, and some round trips.
     pub const GREETING: Duration = Duration::from_secs(5);
     /// Rarely enough to cost nothing; a connection whose other end is gone without a word is noticed within a minute.
@@ -140,6 +147,11 @@ impl<A: Answer> Port<A> {
             Err(error) => tracing::warn!(%error, "a connection could not be taken over"),
         }
         drop(place);
+    }
+
+    /// Serves a connection in plain, whose place is somebody else's matter.
+    pub async fn serve_plain(self: Arc<Self>, stream: TcpStream, stop: CancellationToken) {
+        connection::serve(stream, self, stop).await;
     }
 }
 

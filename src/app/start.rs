@@ -9,14 +9,11 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
-use tonic_health::pb::health_server::HealthServer;
-use tonic_health::server::{HealthReporter, HealthService};
+use tonic_health::server::HealthReporter;
 
-use super::health::{report, report_liveness, report_readiness};
-use super::services::Services;
+use super::health::{report, report_liveness, report_readiness, serve_health};
+use super::services::{Health, Services};
 use super::workers::{End, workers};
 use super::{HEALTH_NAMES, Running, Threads, spawn};
 use crate::checkpoint::Checkpoint;
@@ -27,7 +24,7 @@ use crate::receipt::Pseudonyms;
 use crate::sources::certificates::{self, Protocol};
 use crate::sources::{self, Bundles};
 use crate::telemetry::{Decisions, Logs, METRIC_PREFIX, Traces};
-use crate::transport::{self, Admission, Bound, Connections, Port, Tls};
+use crate::transport::{self, Admission, Bound, Connections, Port, SmallPorts, Tls};
 use crate::{ext_authz, ledger};
 
 /// Starts everything. What cannot be opened or bound is an error, and then nothing runs on.
@@ -49,9 +46,11 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>, logs: &Logs) -> R
     let (checks, bundles) = checks(&config, clock, traces.clone(), &mut threads, &mut registry)?;
     let of_ports = transport::Metrics::default();
     of_ports.register(&mut registry);
+    let of_small_ports = SmallPorts::default();
+    of_small_ports.register(&mut registry);
 
     let reporter = HealthReporter::new();
-    let health = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
+    let health = Health::new(&reporter);
     report(&reporter, &HEALTH_NAMES, ServingStatus::NotServing).await;
     let end = End { stop: CancellationToken::new(), cut_off: CancellationToken::new() };
     let draining = end.stop.child_token();
@@ -89,12 +88,13 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>, logs: &Logs) -> R
             Ok(())
         });
     }
-    serve_health(sockets.health, health, &end, &mut tasks);
-    serve(sockets.metrics, http::Server::new(http::router(registry)), &end, &mut tasks);
+    serve_health(sockets.health, health, of_small_ports.of("health"), &end, &mut tasks);
+    let server = http::Server::new(http::router(registry)).counting(of_small_ports.of("metrics"));
+    serve(sockets.metrics, server, &end, &mut tasks);
     if let Some(socket) = sockets.admin {
         let settings = serde_json::to_value(&config.effective)?;
         let pages = admin::router(admin::Admin { settings, bundles, level: logs.level() });
-        serve(socket, http::Server::new(pages), &end, &mut tasks);
+        serve(socket, http::Server::new(pages).counting(of_small_ports.of("admin")), &end, &mut tasks);
     }
     Ok(Running {
         listen,
@@ -193,19 +193,6 @@ pub(super) fn certificates(
     watcher.metrics().register(registry);
     threads.watch("certificates", move |stop| watcher.run(stop))?;
     Ok(Tls::new(in_force))
-}
-
-/// Serves health, in plain gRPC, until told to stop.
-pub(super) fn serve_health(
-    socket: TcpListener,
-    health: HealthServer<HealthService>,
-    end: &End,
-    tasks: &mut JoinSet<Result<()>>,
-) {
-    let on_stop = end.stop.clone().cancelled_owned();
-    let server = Server::builder().add_service(health);
-    let incoming = TcpIncoming::from(socket);
-    tasks.spawn(async move { Ok(server.serve_with_incoming_shutdown(incoming, on_stop).await?) });
 }
 
 fn traces(config: &Config) -> Result<Traces> {

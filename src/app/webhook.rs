@@ -8,11 +8,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
-use tonic_health::pb::health_server::HealthServer;
-use tonic_health::server::{HealthReporter, HealthService};
+use tonic_health::server::HealthReporter;
 
-use super::health::report;
-use super::start::{bind_tcp, certificates, registry, serve, serve_health};
+use super::health::{report, serve_health};
+use super::services::Health;
+use super::start::{bind_tcp, certificates, registry, serve};
 use super::workers::End;
 use super::{LIVENESS, Running, Threads};
 use crate::clock::System;
@@ -20,7 +20,7 @@ use crate::config::Drain;
 use crate::http::{self, Server, webhook};
 use crate::sources::certificates::{self as files, Protocol};
 use crate::telemetry::{Logs, Traces};
-use crate::transport::Listen;
+use crate::transport::{Listen, SmallPorts};
 
 /// What the operator said.
 #[derive(Debug, Clone)]
@@ -49,6 +49,8 @@ pub async fn start_webhook(config: Config, logs: &Logs) -> Result<Running> {
     logs.register(&mut registry);
     let reviews = webhook::Metrics::default();
     reviews.register(&mut registry);
+    let of_ports = SmallPorts::default();
+    of_ports.register(&mut registry);
     let tls = certificates(config.tls, Protocol::Http1, Arc::new(System), &mut threads, &mut registry)?;
 
     let [listen, health, metrics] = [port.local_addr()?, health_port.local_addr()?, metrics_port.local_addr()?];
@@ -56,15 +58,16 @@ pub async fn start_webhook(config: Config, logs: &Logs) -> Result<Running> {
         tracing::info!(port, %address, "listening");
     }
     let reporter = HealthReporter::new();
-    let service = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
+    let service = Health::new(&reporter);
     report(&reporter, NAMES, ServingStatus::Serving).await;
     report(&reporter, &[LIVENESS], ServingStatus::Serving).await;
     let end = End { stop: CancellationToken::new(), cut_off: CancellationToken::new() };
     let mut tasks = JoinSet::new();
     let server = Server::new(webhook::router(reviews)).over(tls).within(webhook::BOUNDS);
-    serve(port, server, &end, &mut tasks);
-    serve_health(health_port, service, &end, &mut tasks);
-    serve(metrics_port, Server::new(http::router(registry)), &end, &mut tasks);
+    serve(port, server.counting(of_ports.of("webhook")), &end, &mut tasks);
+    serve_health(health_port, service, of_ports.of("health"), &end, &mut tasks);
+    let server = Server::new(http::router(registry)).counting(of_ports.of("metrics"));
+    serve(metrics_port, server, &end, &mut tasks);
     tracing::info!("ready");
     // No thread answers: this ends at once.
     let (_, answering) = mpsc::channel(1);

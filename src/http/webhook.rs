@@ -7,6 +7,7 @@
 mod config_map;
 mod metrics;
 mod review;
+mod room;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,8 @@ use http_body::Body as _;
 pub use metrics::Metrics;
 use review::Malformed;
 pub use review::{Answered, answer};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use room::{Held, Room};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::Bounds;
@@ -50,28 +52,30 @@ enum Unanswered {
 const MAX_BODY: usize = 8 * 1024 * 1024;
 /// As much of a body is read in any case, and most reviews have no more: who sends little, and slowly, keeps nobody waiting.
 const SMALL: usize = 32 * 1024;
-/// Larger bodies that are held at once: one that is judged, and the next one.
-const LARGE_AT_ONCE: usize = 2;
+/// What larger bodies hold together while they come, and until they are judged. Who sends slowly holds what has come, and no more.
+const COMING: usize = MAX_BODY;
+/// Larger bodies beside these, for which there was no room: each may have all that a body may.
+const WHOLE_AT_ONCE: usize = 1;
 /// Judging takes a core, and many times what is judged; more reviews at once would only hold memory.
 const JUDGED_AT_ONCE: usize = 1;
-/// For the beginning of a body, and for the rest of a large one once it has a place. The API server sends in one go, and mostly waits for
-/// five seconds: who sends large bodies slowly keeps others from their place for so long each time, and no longer.
+/// For a body, and again for the rest of one that had to wait for room. The API server sends in one go, and mostly waits for five seconds:
+/// who fills the room with large bodies and does not end them keeps others from it for so long each time, and no longer.
 const READ_WITHIN: Duration = Duration::from_secs(2);
 
 /// Three API servers have a few connections each. As most clients in Go they let go of one after 90 seconds: if we did so first, a
 /// request might be under way.
-pub const BOUNDS: Bounds = Bounds { connections: 256, head: Duration::from_mins(2), ..Bounds::PAGES };
+pub const BOUNDS: Bounds = Bounds { connections: 256, waiting: 192, head: Duration::from_mins(2), ..Bounds::PAGES };
 
 struct Webhook {
-    large: Semaphore,
+    room: Room,
     judging: Arc<Semaphore>,
     metrics: Metrics,
 }
 
 /// Serves `/validate`.
 pub fn router(metrics: Metrics) -> Router {
-    let (large, judging) = (Semaphore::new(LARGE_AT_ONCE), Arc::new(Semaphore::new(JUDGED_AT_ONCE)));
-    let webhook = Webhook { large, judging, metrics };
+    let (room, judging) = (Room::new(COMING, WHOLE_AT_ONCE), Arc::new(Semaphore::new(JUDGED_AT_ONCE)));
+    let webhook = Webhook { room, judging, metrics };
     Router::new().route("/validate", post(validate)).with_state(Arc::new(webhook))
 }
 
@@ -103,7 +107,7 @@ impl Webhook {
         if request.body().size_hint().lower() > MAX_BODY as u64 {
             return Err(Unanswered::TooLarge);
         }
-        let (body, _large) = read(request.into_body(), &self.large).await?;
+        let (body, _held) = read(request.into_body(), &self.room).await?;
         let place = Arc::clone(&self.judging).acquire_owned().await.map_err(|_| Unanswered::Failed)?;
         // Others are read meanwhile; what panics is an error. Who does not wait for the answer leaves no place to another one.
         let judge = move || {
@@ -120,24 +124,25 @@ fn is_json(request: &Request) -> bool {
     given.is_some_and(|media_type| media_type.trim_ascii().eq_ignore_ascii_case(b"application/json"))
 }
 
-/// The whole body, which may have come without its length, and its place where it is large. Whoever has one is read to the end.
-async fn read(body: Body, large: &Semaphore) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Unanswered> {
+/// The whole body, which may have come without its length, and what it holds of the room.
+async fn read(body: Body, room: &Room) -> Result<(Vec<u8>, Held<'_>), Unanswered> {
     let mut parts = body.into_data_stream();
-    let (mut whole, mut place, mut end) = (Vec::new(), None, Instant::now() + READ_WITHIN);
+    let (mut whole, mut held, mut end) = (Vec::new(), room.nothing(), Instant::now() + READ_WITHIN);
     while let Some(part) = timeout_at(end, parts.next()).await.map_err(|_| Unanswered::TooSlow)? {
         let part = part.map_err(|_| Unanswered::CutOff)?;
         let length = whole.len() + part.len();
         if length > MAX_BODY {
             return Err(Unanswered::TooLarge);
         }
-        if length > SMALL && place.is_none() {
-            // It is never closed. Nobody could send while this waited.
-            place = Some(large.acquire().await.map_err(|_| Unanswered::Failed)?);
+        if length > SMALL && !held.holds(length) {
+            // It is never closed.
+            held.wait_for(length).await.map_err(|_| Unanswered::Failed)?;
+            // Nobody could send while this waited.
             end = Instant::now() + READ_WITHIN;
         }
         whole.extend_from_slice(&part);
     }
-    Ok((whole, place))
+    Ok((whole, held))
 }
 
 impl Unanswered {

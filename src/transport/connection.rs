@@ -26,8 +26,6 @@ use super::gather::{Gathering, Outgoing, gather};
 use super::quiet::Quiet;
 use super::{Answer, Asked, Port, turn};
 
-/// Requests under way on one connection. Envoy opens another one when they are not enough.
-const MAX_STREAMS: u32 = 1024;
 /// The headers of one request: a check has ten short ones. It bounds what CONTINUATION frames may bring, too.
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
 /// Requests that are reset before they were looked at (CVE-2023-44487): more of them end the connection.
@@ -49,7 +47,7 @@ where
     A: Answer,
 {
     let (gathering, outgoing) = gather(stream);
-    let ended = match timeout(port.config.greeting, greet(gathering, &outgoing)).await {
+    let ended = match timeout(port.config.greeting, greet(gathering, &outgoing, port.config.max_streams)).await {
         Ok(Ok(connection)) => Driver::new(connection, port, &stop).run(&outgoing).await,
         Ok(Err(error)) => Err(error),
         // Who says nothing is not told anything either.
@@ -65,13 +63,13 @@ where
 
 type Connection<S> = server::Connection<Gathering<S>, Frame>;
 
-async fn greet<S>(stream: Gathering<S>, outgoing: &Outgoing<S>) -> Result<Connection<S>, h2::Error>
+async fn greet<S>(stream: Gathering<S>, outgoing: &Outgoing<S>, max_streams: u32) -> Result<Connection<S>, h2::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut builder = server::Builder::new();
     builder
-        .max_concurrent_streams(MAX_STREAMS)
+        .max_concurrent_streams(max_streams)
         .max_header_list_size(MAX_HEADER_BYTES)
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
         .max_local_error_reset_streams(Some(MAX_ERROR_RESETS))

@@ -1,9 +1,10 @@
 //! `tollgate health`, which asks a running Tollgate as the kubelet does.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
+use std::time::Duration;
 
-use crate::support::{Gate, Setup};
+use crate::support::{Gate, SERVING, Setup};
 
 /// Runs the command beside what it asks, and returns its exit status and what it prints.
 async fn health(arguments: &[&str]) -> (Option<i32>, String) {
@@ -11,6 +12,17 @@ async fn health(arguments: &[&str]) -> (Option<i32>, String) {
     command.arg("health").args(arguments);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+/// Whether a probe of liveness, which has a second as the kubelet gives it, hears that it is well.
+pub async fn is_alive(address: SocketAddr) -> bool {
+    let probe = async {
+        let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{address}")).unwrap();
+        let mut client = tonic_health::pb::health_client::HealthClient::new(endpoint.connect().await?);
+        let request = tonic_health::pb::HealthCheckRequest { service: "liveness".to_owned() };
+        anyhow::Ok(client.check(request).await?.into_inner().status == SERVING)
+    };
+    matches!(tokio::time::timeout(Duration::from_secs(1), probe).await, Ok(Ok(true)))
 }
 
 #[tokio::test]

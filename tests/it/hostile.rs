@@ -1,4 +1,4 @@
-//! Clients that do what they can: each meets a bound of its own, and a client that behaves is served all the same.
+//! Clients that do what they can: each meets a bound of its own, and a client that behaves is served all the same. So is a kubelet.
 //!
 //! They speak to a Gate over plain sockets. `make soak` sends such clients over TLS, all of them together, for an hour.
 
@@ -18,7 +18,7 @@ use self::wire::{
     DATA, END_HEADERS, END_STREAM, Frame, HEADERS, NO_WINDOW, PATIENCE, PING, PREFACE, RST_STREAM, SETTINGS,
     WINDOW_UPDATE, frame,
 };
-use crate::support::{Ask, Gate, Seen, Setup, seen, until};
+use crate::support::{Ask, Gate, SERVING, Seen, Setup, seen, until};
 
 type Wire = wire::Wire<TcpStream>;
 
@@ -251,5 +251,83 @@ async fn more_connections_than_may_be_are_closed_and_counted_until_one_ends() {
     until("there is room again", || async { gate.metrics().await.contains("tollgate_connections 1") }).await;
     others_are_served(&gate).await;
     drop(second);
+    gate.end().await;
+}
+
+/// A connection to the port of health, on which this is asked.
+async fn ask_of_health(gate: &Gate, asked: &[u8]) -> Wire {
+    let mut wire = Wire::greet(TcpStream::connect(gate.health).await.unwrap(), &[]).await.unwrap();
+    wire.send(asked).await;
+    wire
+}
+
+/// The beginning of a question about health on a stream: its head, and that its message has this length.
+fn half_a_question(stream: u32, length: u32) -> Vec<u8> {
+    let head = frame(HEADERS, END_HEADERS, stream, &wire::head_of("/grpc.health.v1.Health/Check"));
+    [head, frame(DATA, 0, stream, &wire::prefix(length))].concat()
+}
+
+#[tokio::test]
+async fn whoever_holds_connections_to_the_port_of_health_gives_way_and_probes_are_answered() {
+    // More than there are places.
+    const HELD: usize = 300;
+    let gate = Gate::start().await;
+    let halves: Vec<u8> = (0..4).flat_map(|number| half_a_question(2 * number + 1, 100)).collect();
+    let watch = frame(HEADERS, END_HEADERS, 1, &wire::head_of("/grpc.health.v1.Health/Watch"));
+    let watch = [watch, frame(DATA, END_STREAM, 1, &wire::framed(&[]))].concat();
+    let mut held = Vec::new();
+    for number in 0..HELD {
+        held.push(match number % 4 {
+            0 => TcpStream::connect(gate.health).await.unwrap(),
+            1 => ask_of_health(&gate, &[]).await.stream,
+            2 => ask_of_health(&gate, &halves).await.stream,
+            _ => ask_of_health(&gate, &watch).await.stream,
+        });
+        if number % 20 == 0 {
+            assert_eq!(gate.health("liveness").await, SERVING, "{number}");
+        }
+    }
+    assert_eq!(gate.health("readiness").await, SERVING);
+    // There is an end to what they hold.
+    for stream in &mut held[..HELD / 4] {
+        is_closed(stream).await;
+    }
+    let counted = gate.metrics().await;
+    assert!(!counted.contains("tollgate_port_replaced_connections_total{port=\"health\"} 0"), "{counted}");
+    others_are_served(&gate).await;
+    gate.end().await;
+}
+
+#[tokio::test]
+async fn while_one_connection_after_the_other_comes_to_the_port_of_health_probes_are_answered() {
+    let gate = Gate::start().await;
+    let flood = async {
+        let mut held = std::collections::VecDeque::new();
+        loop {
+            // The system may have no port left for one more, for a moment.
+            held.extend(TcpStream::connect(gate.health).await);
+            if held.len() > 300 {
+                held.pop_front();
+            }
+        }
+    };
+    let probes = async {
+        for _ in 0..20 {
+            until("a probe is answered", || crate::health::is_alive(gate.health)).await;
+        }
+    };
+    tokio::select! {
+        () = probes => {}
+        () = flood => {}
+    }
+    gate.end().await;
+}
+
+#[tokio::test]
+async fn a_question_about_health_is_short_or_refused_before_it_is_there() {
+    let gate = Gate::start().await;
+    let mut wire = ask_of_health(&gate, &half_a_question(1, 1 << 20)).await;
+    let answered = wire.until(|frame| frame.stream == 1 && frame.kind == HEADERS).await.unwrap();
+    assert!(answered.is_some(), "nobody waits for the rest");
     gate.end().await;
 }

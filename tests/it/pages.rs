@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use prometheus_client::registry::Registry;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tollgate::clock::System;
 use tollgate::http::{Bounds, Server};
 use tollgate::sources::certificates::{self, Protocol};
-use tollgate::transport::Tls;
+use tollgate::transport::{SmallPorts, Tls};
 
 use crate::support::until;
 use crate::tls::Files;
@@ -26,10 +27,10 @@ use crate::webhook;
 const SHORT: Duration = Duration::from_millis(400);
 /// How long somebody may take to end.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// One place, and no end of patience: who keeps it keeps out everybody.
+/// One place, and no end of patience: who keeps it keeps out everybody. None is kept free of those who wait.
 const ONE: Bounds = {
     let long = Duration::from_hours(1);
-    Bounds { connections: 1, handshake: long, head: long, age: long, grace: long }
+    Bounds { connections: 1, waiting: 1, handshake: long, head: long, farewell: long, age: long, grace: long }
 };
 
 /// A port on which `/now` is answered at once, `/late` when somebody says so, and `/large` with much.
@@ -39,6 +40,8 @@ struct Port {
     /// What is under way at `/late`, and what of it may be answered.
     begun: Arc<Semaphore>,
     late: Arc<Semaphore>,
+    /// Whom it turned away.
+    counted: Registry,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -67,7 +70,9 @@ impl Port {
             .route("/now", get(async || "now"))
             .route("/large", get(async || "x".repeat(256 * 1024)))
             .route("/late", get(answer_late));
-        let mut server = Server::new(router).within(bounds);
+        let (mut counted, of_ports) = (Registry::default(), SmallPorts::default());
+        of_ports.register(&mut counted);
+        let mut server = Server::new(router).within(bounds).counting(of_ports.of("test"));
         if let Some(files) = &files {
             let config = certificates::Config { client_ca: None, ..files.config(&[]) };
             let (in_force, _) = certificates::watch(config, Protocol::Http1, Arc::new(System)).unwrap();
@@ -76,7 +81,7 @@ impl Port {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let task = tokio::spawn(server.serve(listener, stop.clone()));
-        Self { address, files, begun, late, stop, task }
+        Self { address, files, begun, late, counted, stop, task }
     }
 
     async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
@@ -97,6 +102,16 @@ impl Port {
     /// The place is there again.
     async fn serves_again(&self) {
         until("there is a place", || self.serves()).await;
+    }
+
+    /// Connections that were refused, and those that gave way.
+    fn turned_away(&self) -> [usize; 2] {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.counted).unwrap();
+        ["refused", "replaced"].map(|what| {
+            let series = format!("port_{what}_connections_total{{port=\"test\"}} ");
+            text.lines().find_map(|line| line.strip_prefix(&series)).unwrap().parse().unwrap()
+        })
     }
 
     /// Told to stop, it ends.
@@ -187,7 +202,7 @@ async fn who_takes_no_answer_loses_the_connection_when_it_is_old() {
 
 #[tokio::test]
 async fn while_one_place_is_held_others_are_served_and_one_too_many_is_closed() {
-    for port in Port::both(Bounds { connections: 2, grace: SHORT, ..ONE }).await {
+    for port in Port::both(Bounds { connections: 2, waiting: 2, grace: SHORT, ..ONE }).await {
         let mut held = port.connect().await.unwrap();
         held.write_all(HALF).await.unwrap();
         held.flush().await.unwrap();
@@ -197,12 +212,71 @@ async fn while_one_place_is_held_others_are_served_and_one_too_many_is_closed() 
         let mut second = port.connect().await.unwrap();
         ask(&mut second).await;
         ask(&mut second).await;
+        let [refused, _] = port.turned_away();
         let mut third = TcpStream::connect(port.address).await.unwrap();
         assert_eq!(rest(&mut third).await, "");
+        assert_eq!(port.turned_away(), [refused + 1, 0]);
         drop(second);
         port.serves_again().await;
         port.ends().await;
     }
+}
+
+#[tokio::test]
+async fn who_has_waited_longest_gives_way_and_what_is_under_way_does_not() {
+    for port in Port::both(Bounds { connections: 8, waiting: 3, farewell: SHORT, ..ONE }).await {
+        let mut asked = port.connect().await.unwrap();
+        asked.write_all(b"GET /late HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        asked.flush().await.unwrap();
+        until("it is under way", || async { port.begun.available_permits() == 1 }).await;
+        // It says nothing, also where a handshake is expected.
+        let mut silent = TcpStream::connect(port.address).await.unwrap();
+        let mut half = port.connect().await.unwrap();
+        half.write_all(HALF).await.unwrap();
+        half.flush().await.unwrap();
+        let mut idle = port.connect().await.unwrap();
+        ask(&mut idle).await;
+        assert_eq!(port.turned_away(), [0, 0]);
+        // One more, and again.
+        let mut next = port.connect().await.unwrap();
+        assert_eq!(rest(&mut silent).await, "");
+        ask(&mut next).await;
+        let mut last = port.connect().await.unwrap();
+        assert_eq!(rest(&mut half).await, "");
+        // Who asks goes on, and waits anew behind all others.
+        ask(&mut idle).await;
+        let mut other = port.connect().await.unwrap();
+        assert_eq!(rest(&mut next).await, "");
+        for stream in [&mut last, &mut idle, &mut other] {
+            ask(stream).await;
+        }
+        assert_eq!(port.turned_away(), [0, 3]);
+        port.late.add_permits(1);
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"late") {
+            assert!(asked.read_buf(&mut answer).await.unwrap() > 0, "it is answered");
+        }
+        // With its answer it waits, and so the longest does no more.
+        assert_eq!(rest(&mut last).await, "");
+        assert_eq!(port.turned_away(), [0, 4]);
+        drop((asked, idle, other));
+        port.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_comes_as_its_connection_gives_way_is_answered_and_then_it_ends() {
+    let port = Port::plain(Bounds { connections: 8, waiting: 1, ..ONE }).await;
+    let mut half = port.connect().await.unwrap();
+    half.write_all(HALF).await.unwrap();
+    let mut next = port.connect().await.unwrap();
+    until("it is to give way", || async { port.turned_away() == [0, 1] }).await;
+    half.write_all(b"ng: a\r\n\r\n").await.unwrap();
+    let said = rest(&mut half).await;
+    assert!(said.starts_with("HTTP/1.1 200 ") && said.ends_with("now"), "{said}");
+    ask(&mut next).await;
+    drop(next);
+    port.ends().await;
 }
 
 #[tokio::test]
@@ -220,7 +294,7 @@ async fn a_head_that_is_too_large_is_refused() {
 
 #[tokio::test]
 async fn what_is_under_way_is_answered_when_it_is_told_to_stop_and_nobody_holds_it_up() {
-    for port in Port::both(Bounds { connections: 4, grace: 5 * SHORT, ..ONE }).await {
+    for port in Port::both(Bounds { connections: 4, waiting: 4, grace: 5 * SHORT, ..ONE }).await {
         let mut idle = port.connect().await.unwrap();
         ask(&mut idle).await;
         let mut half = port.connect().await.unwrap();

@@ -75,6 +75,7 @@ impl Gate {
             transport: transport::Config {
                 max_age: Duration::from_mins(5),
                 max_connections: 100,
+                max_streams: transport::Config::MAX_STREAMS,
                 max_pending: 1000,
                 max_pending_bytes: 32 << 20,
                 max_message: 16 << 20,

@@ -176,17 +176,23 @@ async fn it_speaks_what_the_api_server_offers_and_waits_for_nobody() {
 
 /// What each of them meets in the end is tried with shorter bounds, beside the server's own tests.
 #[tokio::test]
-async fn as_many_as_may_connect_hold_all_places_and_give_them_back() {
-    let webhook = Webhook::start("0s");
+async fn as_many_as_may_connect_and_ask_nothing_keep_out_nobody() {
+    let mut webhook = Webhook::start("0s");
     let mut held = Vec::new();
     for _ in 0..tollgate::http::webhook::BOUNDS.connections {
         held.push(TcpStream::connect(&webhook.address).await.unwrap());
     }
-    let mut more = TcpStream::connect(&webhook.address).await.unwrap();
+    for _ in 0..3 {
+        let connects = async || webhook.connect(&webhook.files.authority, b"http/1.1").await.is_ok();
+        until("there is a place", connects).await;
+        assert_eq!(webhook.review(json!({ "a.yaml": GOOD }), json!({})).await["allowed"], true);
+    }
+    // The first one of them had to give way.
     let mut said = Vec::new();
-    let _ = more.read_to_end(&mut said).await;
+    let _ = held[0].read_to_end(&mut said).await;
+    let metrics = webhook.metrics().await;
+    assert!(!metrics.contains("tollgate_port_replaced_connections_total{port=\"webhook\"} 0"), "{metrics}");
     drop(held);
-    until("there are places", || async { webhook.connect(&webhook.files.authority, b"http/1.1").await.is_ok() }).await;
     assert_eq!(webhook.review(json!({ "a.yaml": GOOD }), json!({})).await["allowed"], true);
 }
 

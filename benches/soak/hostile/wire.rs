@@ -121,10 +121,15 @@ fn literal(name: &str, value: &str) -> Vec<u8> {
 
 /// The headers of a check.
 pub(super) fn head() -> Vec<u8> {
+    head_of("/envoy.service.auth.v3.Authorization/Check")
+}
+
+/// The headers of a request of another method.
+pub(super) fn head_of(path: &str) -> Vec<u8> {
     [
         // `POST`, `http` by the static table.
         vec![0x83, 0x86],
-        literal(":path", "/envoy.service.auth.v3.Authorization/Check"),
+        literal(":path", path),
         literal(":authority", "tollgate"),
         literal("content-type", "application/grpc"),
         literal("te", "trailers"),

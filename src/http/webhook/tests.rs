@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::review::{Verdict, answer};
-use super::{Body, MAX_BODY, SMALL, Semaphore, Unanswered, read};
+use super::room::Room;
+use super::{Body, COMING, MAX_BODY, SMALL, Unanswered, read};
 
 const HEAD: &str = "apiVersion: tollgate.dev/v1alpha1\n";
 const SERVICE: &str = "kind: Service\nmetadata: { name: orders }\nhosts: [a.example]\nactions:\n  order.read: { tier: open, routes: [{ http: GET /o }] }\n";
@@ -225,29 +226,65 @@ async fn a_body_that_does_not_say_how_long_it_is_is_bounded_too() {
             Ok(vec![b' '; length - length / 2]),
         ]))
     };
-    let room = Semaphore::new(1);
+    let room = Room::new(COMING, 1);
     assert_eq!(read(body(MAX_BODY), &room).await.unwrap().0.len(), MAX_BODY);
     assert!(matches!(read(body(MAX_BODY + 1), &room).await, Err(Unanswered::TooLarge)));
     let cut = futures_util::stream::iter([Ok(vec![b'{']), Err(std::io::Error::other("gone"))]);
     assert!(matches!(read(Body::from_stream(cut), &room).await, Err(Unanswered::CutOff)));
-    assert_eq!(room.available_permits(), 1);
+    assert_eq!(room.left(), (COMING, 1));
+}
+
+/// A body that begins, and does not go on.
+fn begun(length: usize) -> Body {
+    let begun = futures_util::stream::iter([Ok::<_, std::io::Error>(vec![b' '; length])]);
+    Body::from_stream(begun.chain(futures_util::stream::pending()))
 }
 
 #[tokio::test]
-async fn a_large_body_waits_for_a_place_and_a_small_one_does_not() {
-    let (large, body) = (Semaphore::new(1), |length| Body::from(vec![b' '; length]));
-    // It has a place, and the rest does not come.
-    let begun = futures_util::stream::iter([Ok::<_, std::io::Error>(vec![b' '; SMALL + 1])]);
-    let mut first = Box::pin(read(Body::from_stream(begun.chain(futures_util::stream::pending())), &large));
+async fn a_large_body_waits_for_a_place_where_there_is_no_room_and_a_small_one_does_not() {
+    let (room, body) = (Room::new(SMALL, 1), |length| Body::from(vec![b' '; length]));
+    // It has the place, and the rest does not come.
+    let mut first = Box::pin(read(begun(SMALL + 1), &room));
     assert!((&mut first).now_or_never().is_none());
-    let mut second = Box::pin(read(body(SMALL + 1), &large));
+    let mut second = Box::pin(read(body(SMALL + 1), &room));
     assert!((&mut second).now_or_never().is_none());
-    assert_eq!(read(body(SMALL), &large).await.unwrap().0.len(), SMALL);
+    assert_eq!(read(body(SMALL), &room).await.unwrap().0.len(), SMALL);
     drop(first);
-    let (whole, place) = second.await.unwrap();
-    assert_eq!((whole.len(), large.available_permits()), (SMALL + 1, 0));
-    drop(place);
-    assert_eq!(large.available_permits(), 1);
+    let (whole, held) = second.await.unwrap();
+    assert_eq!((whole.len(), room.left()), (SMALL + 1, (SMALL, 0)));
+    drop(held);
+    assert_eq!(room.left(), (SMALL, 1));
+}
+
+#[tokio::test]
+async fn who_begins_large_bodies_and_does_not_end_them_keeps_nobody_waiting_and_holds_what_has_come() {
+    let (room, body) = (Room::new(COMING, 1), |length| Body::from(vec![b' '; length]));
+    let mut slow: Vec<_> = (0..6).map(|_| Box::pin(read(begun(2 * SMALL), &room))).collect();
+    assert!(slow.iter_mut().all(|one| one.now_or_never().is_none()));
+    assert_eq!(room.left(), (COMING - 6 * 2 * SMALL, 1));
+    // Two that are judged and wait to be: the second finds no room with the others, and has the place.
+    let first = read(body(MAX_BODY / 2), &room).now_or_never().expect("it waits for nobody").unwrap();
+    let second = read(body(MAX_BODY), &room).now_or_never().expect("it waits for nobody").unwrap();
+    assert_eq!(room.left(), (COMING - 6 * 2 * SMALL - MAX_BODY / 2, 0));
+    drop((slow, first, second));
+    assert_eq!(room.left(), (COMING, 1));
+}
+
+#[tokio::test]
+async fn bodies_that_fill_the_room_come_to_their_end_one_after_the_other() {
+    let room = Room::new(2 * SMALL, 1);
+    // Each holds half of the room, and has more.
+    let body = || {
+        let parts = [SMALL + 1, SMALL - 1].map(|length| Ok::<_, std::io::Error>(vec![b' '; length]));
+        Body::from_stream(futures_util::stream::iter(parts).then(async |part| {
+            tokio::task::yield_now().await;
+            part
+        }))
+    };
+    let read = async || read(body(), &room).await.map(|(whole, _)| whole.len());
+    let all = futures_util::future::join_all((0..5).map(|_| read())).await;
+    assert!(all.into_iter().all(|read| read.is_ok_and(|length| length == 2 * SMALL)));
+    assert_eq!(room.left(), (2 * SMALL, 1));
 }
 
 /// JSON of any shape, some of it nearly what it should be.
