@@ -145,10 +145,9 @@ impl<'a> Target<'a> {
     }
 }
 
-/// RFC 9110, section 5.6.2: a token. Any token is a method; which ones mean something is the catalogue's to say.
+/// RFC 9110, section 9.1: any token is a method; which ones mean something is the catalogue's to say.
 fn read_method(text: &str) -> Result<&str, Reason> {
-    let is_tchar = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if text.is_empty() || text.len() > MAX_METHOD || !text.bytes().all(is_tchar) {
+    if text.len() > MAX_METHOD || !headers::is_token(text) {
         return Err(Reason::MethodMalformed);
     }
     Ok(text)

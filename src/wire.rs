@@ -128,7 +128,7 @@ impl Writer {
     pub fn varint(&mut self, number: u32, value: u64) {
         if value != 0 {
             self.key(number, WireType::Varint);
-            encode_varint(value, &mut self.0);
+            self.number(value);
         }
     }
 
@@ -147,7 +147,7 @@ impl Writer {
     /// An element of a list of texts or bytes, or a member of a `oneof`: also where it is empty.
     pub fn element(&mut self, number: u32, value: &[u8]) {
         self.key(number, WireType::LengthDelimited);
-        encode_varint(value.len() as u64, &mut self.0);
+        self.number(value.len() as u64);
         self.0.extend_from_slice(value);
     }
 
@@ -159,6 +159,10 @@ impl Writer {
         self.0.push(0);
         write(self);
         let length = self.0.len() - start - 1;
+        if let (Ok(byte @ ..0x80), Some(place)) = (u8::try_from(length), self.0.get_mut(start)) {
+            *place = byte;
+            return;
+        }
         let wider = encoded_len_varint(length as u64) - 1;
         self.0.extend_from_slice([0; 9].get(..wider).unwrap_or_default());
         let written = self.0.get_mut(start..).unwrap_or_default();
@@ -170,7 +174,15 @@ impl Writer {
     }
 
     fn key(&mut self, number: u32, wire: WireType) {
-        prost::encoding::encode_key(number, wire, &mut self.0);
+        self.number(u64::from(number) << 3 | wire as u64);
+    }
+
+    /// Keys and lengths, which are one byte mostly.
+    fn number(&mut self, value: u64) {
+        match u8::try_from(value) {
+            Ok(byte @ ..0x80) => self.0.push(byte),
+            _ => encode_varint(value, &mut self.0),
+        }
     }
 }
 

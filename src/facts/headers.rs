@@ -91,7 +91,7 @@ fn is_too_large(told: &[(&str, &[u8])]) -> bool {
     let (mut values, mut bytes) = (0, 0);
     for (name, value) in told {
         bytes += value.len() + 1;
-        values += value.split(|byte| *byte == b',').count();
+        values += 1 + memchr::memchr_iter(b',', value).count();
         if name.len() > MAX_NAME || values > MAX_VALUES || bytes > MAX_BYTES {
             return true;
         }
@@ -101,8 +101,16 @@ fn is_too_large(told: &[(&str, &[u8])]) -> bool {
 
 /// RFC 9110, section 5.1, and HTTP/2's pseudo headers.
 fn is_name(name: &str) -> bool {
-    let plain = name.strip_prefix(':').unwrap_or(name);
-    !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    is_token(name.strip_prefix(':').unwrap_or(name))
+}
+
+/// RFC 9110, section 5.6.2. Each byte of each name of each request is looked at.
+pub(super) fn is_token(text: &str) -> bool {
+    let is_tchar = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+    };
+    !text.is_empty() && text.bytes().all(is_tchar)
 }
 
 /// Whether servers that hand headers on as variables (CGI, WSGI, PHP) would take both for one.
