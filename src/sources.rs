@@ -166,12 +166,20 @@ impl Watcher {
             self.last_outside = outside;
             return;
         }
-        for _ in 0..MAX_LOOKS {
+        for look in 0..MAX_LOOKS {
             let files = read(&self.config.folder);
             let digest = name(&files);
             let names = files.iter().flatten().map(|file| file.name.clone()).collect();
-            // What does not stand still was compiled in vain, and a large bundle that does is in force the sooner.
-            let (loaded, is_steady) = compile(files, || pause().then(|| sight(&self.config) == digest));
+            let mut stands_still = || pause().then(|| sight(&self.config) == digest);
+            // A large bundle is in force the sooner. What does not stand still is compiled in vain, but not at each look.
+            let (loaded, is_steady) = if look == 0 {
+                compile(files, stands_still)
+            } else {
+                match stands_still() {
+                    Some(true) => compile(files, || Some(true)),
+                    other => (Err(Vec::new()), other),
+                }
+            };
             match is_steady {
                 None => return,
                 Some(true) => return self.take(digest, names, loaded),

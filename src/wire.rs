@@ -155,10 +155,10 @@ impl Writer {
     pub fn message(&mut self, number: u32, write: impl FnOnce(&mut Self)) {
         self.key(number, WireType::LengthDelimited);
         let start = self.0.len();
-        // Most messages are shorter than 128 bytes, whose length is one byte.
         self.0.push(0);
         write(self);
         let length = self.0.len() - start - 1;
+        // Most messages are shorter than 128 bytes, whose length is one byte.
         if let (Ok(byte @ ..0x80), Some(place)) = (u8::try_from(length), self.0.get_mut(start)) {
             *place = byte;
             return;
@@ -166,9 +166,7 @@ impl Writer {
         let wider = encoded_len_varint(length as u64) - 1;
         self.0.extend_from_slice([0; 9].get(..wider).unwrap_or_default());
         let written = self.0.get_mut(start..).unwrap_or_default();
-        if wider > 0 {
-            written.copy_within(1..=length, 1 + wider);
-        }
+        written.copy_within(1..=length, 1 + wider);
         let mut place = written;
         encode_varint(length as u64, &mut place);
     }
@@ -225,6 +223,18 @@ mod tests {
             if fields.is_ok_and(|fields| fields.iter().all(|(number, _)| *number > 100)) {
                 prop_assert!(pb::Decision::decode(&bytes[..]).is_ok());
             }
+        }
+    }
+
+    #[test]
+    fn lengths_at_the_end_of_a_byte_are_what_the_library_writes() {
+        for length in
+            [0, 1, 120, 121, 122, 123, 124, 125, 126, 127, 128, 129, 16_380, 16_381, 16_382, 16_383, 16_384, 16_385]
+        {
+            let text = "a".repeat(length);
+            let caller = Some(pb::Caller { workload: text.clone(), ..pb::Caller::default() });
+            let decision = pb::Decision { caller, contracts: vec![text], ..pb::Decision::default() };
+            assert_eq!(write(&decision), decision.encode_to_vec(), "{length}");
         }
     }
 

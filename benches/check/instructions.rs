@@ -54,6 +54,8 @@ pub(crate) async fn count(settings: &Settings, checks: usize) -> anyhow::Result<
     // Those that have the same requests; a peer's own would say nothing beside them.
     let mut contenders = contender::all(settings)?;
     contenders.retain(|one| one.behind_envoy().is_some());
+    // Said before minutes of counting, and not after them.
+    let envoy = settings.envoy.as_deref().map(locate).transpose()?;
     let mut all = Vec::new();
     for contender in &contenders {
         say(&format!("counting {}", contender.title()))?;
@@ -61,7 +63,7 @@ pub(crate) async fn count(settings: &Settings, checks: usize) -> anyhow::Result<
         all.extend(count_one(settings, checks, contender, run.path(), &parties).await?);
     }
     let mut of_envoy = Vec::new();
-    if let Some(binary) = &settings.envoy {
+    if let Some(binary) = &envoy {
         say("counting Envoy")?;
         of_envoy = count_envoy(settings, checks, &contenders, binary, run.path(), &parties).await?;
     }
@@ -121,7 +123,7 @@ async fn count_envoy(
         subjects.push(Subject::start(contender, Transport::Tcp, run, parties, &once, &machine).await?);
     }
     let out = folder.join("callgrind");
-    let counted = callgrind::script(&locate(binary)?, &out, &folder)?;
+    let counted = callgrind::script(binary, &out, &folder)?;
     let proxy =
         Proxy::start(&counted, settings, &subjects.iter().collect::<Vec<_>>(), parties, &folder, &machine).await?;
     let mut counter = Counter::start(proxy.envoy.pid(), &out)?;

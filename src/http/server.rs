@@ -124,7 +124,7 @@ impl Server {
             let (busy, mut router) = (seat.busy(), self.router.clone());
             async move {
                 let answered = router.call(request).await;
-                drop(busy);
+                busy.done();
                 answered
             }
         });

@@ -58,7 +58,7 @@ const COMING: usize = MAX_BODY;
 const WHOLE_AT_ONCE: usize = 1;
 /// Judging takes a core, and many times what is judged; more reviews at once would only hold memory.
 const JUDGED_AT_ONCE: usize = 1;
-/// For a body, and again for the rest of one that had to wait for room. The API server sends in one go, and mostly waits for five seconds:
+/// For a body, without the time in which it waited for room. The API server sends in one go, and mostly waits for five seconds:
 /// who fills the room with large bodies and does not end them keeps others from it for so long each time, and no longer.
 const READ_WITHIN: Duration = Duration::from_secs(2);
 
@@ -135,10 +135,11 @@ async fn read(body: Body, room: &Room) -> Result<(Vec<u8>, Held<'_>), Unanswered
             return Err(Unanswered::TooLarge);
         }
         if length > SMALL && !held.holds(length) {
+            let began = Instant::now();
             // It is never closed.
             held.wait_for(length).await.map_err(|_| Unanswered::Failed)?;
             // Nobody could send while this waited.
-            end = Instant::now() + READ_WITHIN;
+            end += began.elapsed();
         }
         whole.extend_from_slice(&part);
     }

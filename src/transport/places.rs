@@ -3,7 +3,7 @@
 //! There are so many places, and fewer of them are for connections that wait: for a handshake, for a request, for the next one. Where
 //! one more would wait, the one that has waited longest gives way to it. So whoever connects and asks nothing, or keeps what is
 //! not used, keeps out nobody, however many there are of them. What is under way never gives way: where it has all places, the next
-//! connection is closed at once.
+//! connection is closed at once. Who is still taking an answer waits, too.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,7 +34,7 @@ pub struct Seat {
     gives_way: CancellationToken,
 }
 
-/// A connection that does not wait, until this is dropped.
+/// A connection that does not wait, until this is [done](Self::done), or it ends.
 #[derive(Debug)]
 pub struct Busy(Arc<Seat>);
 
@@ -151,8 +151,9 @@ impl Waiting {
     }
 }
 
-impl Drop for Busy {
-    fn drop(&mut self) {
+impl Busy {
+    /// It waits again. A connection that ends with something to do does not: somebody else would have to give way to it.
+    pub fn done(self) {
         self.0.wait();
     }
 }
@@ -180,15 +181,21 @@ mod tests {
         let third = Seat::take(&waiting);
         assert!([&first, &second, &third].iter().all(|place| !gone(place)), "two wait");
         // It is answered, and waits behind the others.
-        drop(asked);
+        asked.done();
         assert!(gone(&second) && !gone(&first) && !gone(&third) && !first.is_busy());
         drop(third);
         let fourth = Seat::take(&waiting);
         assert!(!gone(&first) && !gone(&fourth), "one that ended makes room");
         // Who was asked to end, and is asked something all the same, is not in the way of others.
-        drop(second.busy());
+        second.busy().done();
         assert_eq!(waiting.lock().waiting.len(), 2);
-        drop((first, second, fourth));
+        // Nor does anybody give way to one that ends while it is busy.
+        let fifth = Seat::take(&waiting);
+        assert!(gone(&first) && !gone(&fourth) && !gone(&fifth));
+        let sixth = Seat::take(&waiting);
+        drop((fifth.busy(), fifth));
+        assert!(!gone(&sixth) && waiting.lock().waiting.len() == 1);
+        drop((first, second, fourth, sixth));
         assert!(waiting.lock().waiting.is_empty());
     }
 }

@@ -463,3 +463,6 @@ impl OpenMap {
         self.places_by_key.get(name).copied()
     }
 }
+
+#[cfg(test)]
+mod tests;
