@@ -18,6 +18,7 @@ mod tiers;
 mod tree;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 pub use body::Needs;
 pub use element::{Element, Key, OperationKind, Protocol};
@@ -82,7 +83,7 @@ pub struct Action {
     /// What it does, for people.
     pub description: Option<Box<str>>,
     /// What rules may look at.
-    pub inputs: Box<[Input]>,
+    pub inputs: Box<[Arc<Input>]>,
     /// The input or path parameter that says whose data moves.
     pub subject: Option<Box<str>>,
     /// What its answers hold, and where.

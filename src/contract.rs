@@ -10,6 +10,7 @@ mod sends;
 mod slices;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use condition::{
@@ -49,7 +50,7 @@ pub struct Grant {
     /// What one call may not exceed.
     pub limits: Box<[Limit]>,
     /// A condition that must hold.
-    pub when: Option<Box<Condition>>,
+    pub when: Option<Arc<Condition>>,
     /// What of a body it may pass on; all of it where this is not given.
     pub sends: Option<Box<Sends>>,
     /// An exception, until its end.
@@ -70,7 +71,7 @@ pub struct Override {
     /// The limits that hold instead.
     pub limits: Option<Box<[Limit]>>,
     /// The condition that holds instead.
-    pub when: Option<Box<Condition>>,
+    pub when: Option<Arc<Condition>>,
     /// Whether the contract is on trial for this action.
     pub mode: Option<Mode>,
 }

@@ -4,6 +4,8 @@
 //! others read differently: each is refused with its reason. In JSON a number must be a number and a text a text, and a
 //! number must be one that a reader with doubles keeps exactly (RFC 7493, section 2.2).
 
+use std::sync::Arc;
+
 use rust_decimal::Decimal;
 
 use crate::facts::{Facts, Form, Json, Target};
@@ -82,8 +84,8 @@ pub enum Location {
 /// An input and where it stands in one route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed {
-    /// What it is.
-    pub input: Input,
+    /// What it is. The same in each route of its action.
+    pub input: Arc<Input>,
     /// Where it stands.
     pub at: Location,
     /// Where an amount's currency stands.

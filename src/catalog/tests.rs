@@ -127,8 +127,8 @@ fn read(
     path: &str,
     headers: &[(&str, &str)],
 ) -> Result<Inputs<'static>, Reason> {
-    let placed =
-        Placed { input: Input { name: "it".into(), kind, optional: false, spelled: Spelled::Number }, at, currency_at };
+    let input = Input { name: "it".into(), kind, optional: false, spelled: Spelled::Number };
+    let placed = Placed { input: input.into(), at, currency_at };
     let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     let facts = Facts::read(Told { method: "GET", host: "a", path, headers, ..Told::default() });
     let params = ["7"];

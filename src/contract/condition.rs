@@ -20,7 +20,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 pub use name::{Name, Scope};
 use rust_decimal::Decimal;
@@ -28,17 +28,26 @@ use rust_decimal::Decimal;
 use crate::terms::{AgentId, Money, Role, Tier};
 
 /// A condition that was checked.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Condition {
-    text: String,
+    text: Box<str>,
     tree: tree::Tree,
-    names: Vec<Name>,
+    names: Box<[Name]>,
 }
 
-/// Reads many conditions: what was parsed once is not parsed again, since the same words stand in many contracts.
+/// Reads many conditions. The same words stand in many contracts: they are parsed once, and are one condition wherever they
+/// mean the same.
 #[derive(Debug, Default)]
 pub struct Conditions {
-    parsed: RefCell<HashMap<String, Rc<parse::Syntax>>>,
+    known: RefCell<HashMap<Box<str>, Known>>,
+}
+
+/// Words that were parsed, and what they meant when they were checked first. What names stand for decides whether words are
+/// a condition, seldom which, so one is remembered and compared with.
+#[derive(Debug)]
+struct Known {
+    syntax: parse::Syntax,
+    condition: Option<Arc<Condition>>,
 }
 
 /// How many are remembered. Parsing is most of what loading a bundle takes; remembering all that are written only once would
@@ -101,35 +110,41 @@ pub trait Values {
 
 impl Conditions {
     /// Reads and checks a text. The faults are never empty.
-    pub fn compile(&self, text: &str, scope: &Scope<'_>) -> Result<Condition, Vec<Fault>> {
-        let (tree, names) = check::check(&*self.parse(text)?, scope)?;
-        Ok(Condition { text: text.to_owned(), tree, names })
+    pub fn compile(&self, text: &str, scope: &Scope<'_>) -> Result<Arc<Condition>, Vec<Fault>> {
+        let mut all = self.known.borrow_mut();
+        if let Some(known) = all.get_mut(text) {
+            return known.compile(text, scope);
+        }
+        let mut known = Known { syntax: parse(text)?, condition: None };
+        let compiled = known.compile(text, scope);
+        if all.len() < MAX_REMEMBERED {
+            all.insert(text.into(), known);
+        }
+        compiled
     }
+}
 
-    fn parse(&self, text: &str) -> Result<Rc<parse::Syntax>, Vec<Fault>> {
-        if let Some(syntax) = self.parsed.borrow().get(text) {
-            return Ok(Rc::clone(syntax));
+impl Known {
+    fn compile(&mut self, text: &str, scope: &Scope<'_>) -> Result<Arc<Condition>, Vec<Fault>> {
+        let (tree, names) = check::check(&self.syntax, scope)?;
+        if let Some(same) = self.condition.as_ref().filter(|one| one.tree == tree && *one.names == names) {
+            return Ok(Arc::clone(same));
         }
-        scan::check(text)?;
-        let syntax = Rc::new(parse::parse(text)?);
-        let mut parsed = self.parsed.borrow_mut();
-        if parsed.len() < MAX_REMEMBERED {
-            parsed.insert(text.to_owned(), Rc::clone(&syntax));
-        }
-        Ok(syntax)
+        let condition = Arc::new(Condition { text: text.into(), tree, names: names.into() });
+        self.condition.get_or_insert_with(|| Arc::clone(&condition));
+        Ok(condition)
     }
 }
 
 impl Condition {
     /// Reads and checks a text. The faults are never empty.
-    pub fn compile(text: &str, scope: &Scope<'_>) -> Result<Self, Vec<Fault>> {
+    pub fn compile(text: &str, scope: &Scope<'_>) -> Result<Arc<Self>, Vec<Fault>> {
         Conditions::default().compile(text, scope)
     }
 
     /// Says what is wrong with a text whatever the names in it stand for. The faults are never empty.
     pub fn check_syntax(text: &str) -> Result<(), Vec<Fault>> {
-        scan::check(text)?;
-        parse::parse(text).map(|_| ())
+        parse(text).map(|_| ())
     }
 
     /// Whether it holds for a call.
@@ -175,6 +190,11 @@ impl Fault {
         self.help = Some(help.into());
         self
     }
+}
+
+fn parse(text: &str) -> Result<parse::Syntax, Vec<Fault>> {
+    scan::check(text)?;
+    parse::parse(text)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! A guardrail says which calls it is about and what holds for them. It can only take away: it denies, demands more, or
 //! names data that an answer may not hold. What it looks at and cannot know counts against the call, so it fires.
 
+use std::sync::Arc;
+
 use super::slices::Slices;
 use super::{Condition, Values};
 use crate::catalog::{Action, ActionId, Demands};
@@ -18,7 +20,7 @@ pub struct Guardrail {
     /// The purposes that it is about; any where there is none.
     pub purposes: Vec<Purpose>,
     /// Under which condition.
-    pub when: Option<Condition>,
+    pub when: Option<Arc<Condition>>,
     /// What holds then.
     pub then: Then,
 }

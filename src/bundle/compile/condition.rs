@@ -1,5 +1,7 @@
 //! Conditions where documents have them: what is wrong with one is said at its own place in the text.
 
+use std::sync::Arc;
+
 use crate::bundle::read::Spanned;
 use crate::contract::{Condition, Conditions, Fault, Scope};
 use crate::yaml::{Problem, Problems};
@@ -10,7 +12,7 @@ pub(super) fn condition(
     scope: &Scope<'_>,
     conditions: &Conditions,
     problems: &mut Problems,
-) -> Option<Condition> {
+) -> Option<Arc<Condition>> {
     match conditions.compile(text, scope) {
         Ok(condition) => Some(condition),
         Err(faults) => {

@@ -87,7 +87,7 @@ impl Compiler<'_> {
             Box::new(Sends { fields: sends.fields.value, others: sends.others.unwrap_or(Others::Refuse) })
         });
         // The catalogue's own name, which is there already.
-        Some((action.name.clone(), Grant { limits, when: when.map(Box::new), sends, exception: None }))
+        Some((action.name.clone(), Grant { limits, when, sends, exception: None }))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Guardrails and overrides: what stands above contracts.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::condition::{condition, syntax};
 use super::ground::{self, refuse_empty};
@@ -155,14 +156,14 @@ impl Compiler<'_> {
             reason: typed.reason.value,
             expires_at: typed.expires_at.value,
             limits,
-            when: when.map(Box::new),
+            when,
             mode: set.value.mode,
         }));
     }
 }
 
 /// The inputs that all of these actions have, of one type.
-fn shared_inputs(actions: &[&Action]) -> Vec<Input> {
+fn shared_inputs(actions: &[&Action]) -> Vec<Arc<Input>> {
     let Some((first, others)) = actions.split_first() else { return Vec::new() };
     let same = |input: &Input, action: &Action| {
         action.inputs.iter().any(|one| one.name == input.name && one.kind == input.kind)

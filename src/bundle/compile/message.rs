@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::service::{Compiler, Site};
 use crate::bundle::read::Spanned;
-use crate::catalog::{FieldType, Form, InputKind, Location, Message, Placed, Spelled};
+use crate::catalog::{FieldType, Form, Input, InputKind, Location, Message, Placed, Spelled};
 use crate::receipt::hex;
 use crate::terms::Pointer;
 use crate::yaml::Problem;
@@ -65,7 +65,7 @@ impl Compiler<'_> {
         }
         let message = Message::new(found.input());
         for placed in inputs {
-            self.check_field(&message, form, &placed.at, expected(placed));
+            self.check_field(&message, form, &placed.at, expected(&placed.input));
             if let Some(at) = &placed.currency_at {
                 self.check_field(&message, form, at, FieldType::Text);
             }
@@ -98,8 +98,8 @@ impl Compiler<'_> {
 }
 
 /// What an input must be in a message.
-const fn expected(placed: &Placed) -> FieldType {
-    match (placed.input.kind, placed.input.spelled) {
+const fn expected(input: &Input) -> FieldType {
+    match (input.kind, input.spelled) {
         (InputKind::Text, _) | (_, Spelled::Text) => FieldType::Text,
         (InputKind::Boolean, _) => FieldType::Boolean,
         (InputKind::Integer | InputKind::Decimal | InputKind::Money { .. }, Spelled::Number) => FieldType::Integer,

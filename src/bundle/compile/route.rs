@@ -1,6 +1,7 @@
 //! Routes: how a request is told to be one of an action's forms, where its inputs stand, which bodies are read.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::service::{Compiler, Site};
 use crate::bundle::documents::service::{
@@ -48,7 +49,7 @@ impl Compiler<'_> {
         endpoints
     }
 
-    pub(super) fn add_route(&mut self, site: &Site, action: ActionId, typed: TypedRoute, inputs: &[Input]) {
+    pub(super) fn add_route(&mut self, site: &Site, action: ActionId, typed: TypedRoute, inputs: &[Arc<Input>]) {
         let TypedRoute { http, grpc, mcp, graphql, at, body } = typed;
         let http = http.map(|http| Spanned { value: Form::Http(http.method, http.template), place: http.place });
         let grpc = grpc.map(|grpc| Spanned { value: Form::Grpc(grpc.value.0), place: grpc.place });
@@ -149,7 +150,12 @@ impl Compiler<'_> {
         accepts
     }
 
-    fn placed(&mut self, at: MapOf<String, Spanned<String>>, form: &Spanned<Form>, inputs: &[Input]) -> Box<[Placed]> {
+    fn placed(
+        &mut self,
+        at: MapOf<String, Spanned<String>>,
+        form: &Spanned<Form>,
+        inputs: &[Arc<Input>],
+    ) -> Box<[Placed]> {
         let none = Template::default();
         let template = if let Form::Http(_, template) = &form.value { template } else { &none };
         let mut located: HashMap<String, Location> = HashMap::new();
@@ -185,14 +191,14 @@ impl Compiler<'_> {
                 let problem = Problem::at(&form.place, format!("this route does not say where `{missing}` stands"));
                 self.problems.push(problem.help(format!("add `at: {{ {missing}: \"query:…\" }}`")));
             }
-            Some(Placed { input: input.clone(), at: at?, currency_at })
+            Some(Placed { input: Arc::clone(input), at: at?, currency_at })
         });
         placed.collect()
     }
 
     /// What stands in `at` must be an input, or the currency of an amount.
-    fn check_located(&mut self, name: &Spanned<String>, inputs: &[Input]) {
-        let is_money = |input: &&Input| matches!(input.kind, InputKind::Money { .. });
+    fn check_located(&mut self, name: &Spanned<String>, inputs: &[Arc<Input>]) {
+        let is_money = |input: &&Arc<Input>| matches!(input.kind, InputKind::Money { .. });
         let currencies = inputs.iter().filter(is_money).map(|input| format!("{}.currency", input.name));
         let known: Vec<_> = inputs.iter().map(|input| input.name.clone()).chain(currencies).collect();
         if !known.contains(&name.value) {

@@ -1,6 +1,7 @@
 //! Services: hosts, actions, routes, inputs, limits.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use prost_reflect::DescriptorPool;
 
@@ -96,7 +97,8 @@ impl<'p> Compiler<'p> {
             return;
         }
         self.places_by_action.insert(name.value.clone(), name.place);
-        let inputs: Vec<_> = inputs.into_iter().filter_map(|(name, input)| self.input(name, input)).collect();
+        let inputs: Vec<_> =
+            inputs.into_iter().filter_map(|(name, input)| self.input(name, input)).map(Arc::new).collect();
         let limits = typed.limit.map(|limits| self::limits(limits, &inputs, self.problems)).unwrap_or_default();
         refuse_empty(&typed.routes, "no request would find this action", self.problems);
         let mutations = Mutations {
@@ -127,7 +129,7 @@ impl<'p> Compiler<'p> {
     }
 
     /// Whose data moves must be known in every form: an input, or a parameter of each path.
-    fn check_subject(&mut self, subject: &Spanned<String>, inputs: &[Input], routes: &[TypedRoute]) {
+    fn check_subject(&mut self, subject: &Spanned<String>, inputs: &[Arc<Input>], routes: &[TypedRoute]) {
         let is_input = inputs.iter().any(|input| input.name == subject.value && input.kind == InputKind::Text);
         let in_path = |route: &TypedRoute| {
             route.http.as_ref().is_some_and(|http| http.template.params().any(|param| param == subject.value))
@@ -204,7 +206,7 @@ const fn simple(kind: SimpleInput) -> InputKind {
 }
 
 /// Limits on inputs that exist, in their own units.
-pub(super) fn limits(typed: Limits, inputs: &[Input], problems: &mut Problems) -> Box<[Limit]> {
+pub(super) fn limits(typed: Limits, inputs: &[Arc<Input>], problems: &mut Problems) -> Box<[Limit]> {
     let mut limits = Vec::new();
     for (name, text) in typed.0 {
         let Some(input) = inputs.iter().find(|input| input.name == name.value) else {

@@ -3,6 +3,7 @@
 //! Which of them there are depends on the action: its inputs, the headers that were declared, whether it has a subject.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::catalog::{Input, InputKind};
 use crate::terms::nearest;
@@ -52,7 +53,7 @@ pub enum Name {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Scope<'a> {
     /// The inputs that the action declares.
-    pub inputs: &'a [Input],
+    pub inputs: &'a [Arc<Input>],
     /// The headers that were declared, in lower case; `None` where that is not known, and any may be.
     pub headers: Option<&'a [String]>,
     /// Whether the action says whom it is about.

@@ -57,19 +57,20 @@ fn check(text: &str, expected: bool) {
 }
 
 #[test]
-fn what_is_written_the_same_is_parsed_once_and_checked_against_each_scope() {
+fn what_is_written_the_same_is_one_condition_and_is_checked_against_each_scope() {
     let conditions = Conditions::default();
-    let compile = |text: &str, has_subject| {
-        conditions
-            .compile(text, &Scope { inputs: &[], headers: Some(&[]), has_subject })
-            .map(|condition| condition.text)
-    };
+    let compile =
+        |text: &str, has_subject| conditions.compile(text, &Scope { inputs: &[], headers: Some(&[]), has_subject });
     let text = "subject == 'customer-4'";
-    assert_eq!(compile(text, true).as_deref(), Ok(text));
-    assert_eq!(compile(text, true).as_deref(), Ok(text));
     assert!(compile(text, false).is_err(), "there is no subject");
+    let (first, second) = (compile(text, true).unwrap(), compile(text, true).unwrap());
+    assert!(Arc::ptr_eq(&first, &second), "it is held once");
+    assert_eq!(first.text(), text);
+    assert!(compile(text, false).is_err(), "there is still no subject");
     assert!(compile("subject ==", true).is_err());
-    assert_eq!(conditions.parsed.borrow().len(), 1);
+    let other = compile("subject == 'customer-5'", true).unwrap();
+    assert!(!Arc::ptr_eq(&first, &other));
+    assert_eq!(conditions.known.borrow().len(), 2, "what was not parsed is not remembered");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::{Name, Unknown, Value, Values};
 use crate::terms::{Money, Tier};
 
 /// A part that holds or does not. Names are places in the condition's list of them.
-#[derive(Debug, Clone)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Tree {
     Not(Box<Tree>),
     And(Box<[Tree; 2]>),
@@ -29,13 +29,13 @@ pub(super) enum Tree {
 }
 
 /// The other side of a comparison.
-#[derive(Debug, Clone)]
+#[derive(Debug, PartialEq)]
 pub(super) enum With {
     Name(usize),
     Constant(Constant),
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Constant {
     Text(String),
     Number(Decimal),

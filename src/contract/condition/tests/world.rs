@@ -1,6 +1,7 @@
 //! A call whose every value can be set and forgotten, and the scope that conditions of these tests are compiled in.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
@@ -59,12 +60,10 @@ impl Values for World {
     }
 }
 
-pub fn compile(text: &str) -> Result<Condition, Vec<Fault>> {
-    let input = |name: &str, kind| Input {
-        name: name.to_owned(),
-        kind,
-        optional: true,
-        spelled: crate::catalog::Spelled::Number,
+pub fn compile(text: &str) -> Result<Arc<Condition>, Vec<Fault>> {
+    let input = |name: &str, kind| {
+        let (name, spelled) = (name.to_owned(), crate::catalog::Spelled::Number);
+        Arc::new(Input { name, kind, optional: true, spelled })
     };
     let inputs = [
         input("amount", InputKind::Money { unit: MoneyUnit::Major, min: Decimal::ZERO }),
