@@ -1,5 +1,7 @@
 //! `tollgate doctor`: each failure that it knows is planted in a file of its own, and found there and nowhere else.
 
+mod istio;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
@@ -83,22 +85,6 @@ fn nothing_is_found_in_what_is_recommended() {
 }
 
 #[test]
-fn a_filter_that_istio_turns_off_is_found_where_it_is_off_for_more_than_a_route() {
-    let patch = |apply_to: &str, matches: &str| {
-        format!(
-            "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {{ name: tollgate-off, namespace: shop }}\n\
-             spec:\n  configPatches:\n    - applyTo: {apply_to}\n      match: {{ routeConfiguration: {{ vhost: {matches} }} }}\n      \
-             patch:\n        operation: MERGE\n        value:\n          typed_per_filter_config:\n            \
-             envoy.filters.http.ext_authz: {{ disabled: true }}\n"
-        )
-    };
-    for apply_to in ["VIRTUAL_HOST", "HTTP_ROUTE"] {
-        says(&["-"], &patch(apply_to, "{ name: all }"), 1, &["envoy.disabled-for-host", "stdin:12:55"]);
-    }
-    says(&["-"], &patch("HTTP_ROUTE", "{ route: { name: health } }"), 0, &["not told: EnvoyFilter shop/tollgate-off"]);
-}
-
-#[test]
 fn a_filter_is_found_off_under_a_name_of_its_own() {
     let text = fs::read_to_string(folder("bad").join("envoy.disabled-for-host.yaml")).unwrap();
     let text = text.replace("envoy.filters.http.ext_authz", "gate");
@@ -129,87 +115,12 @@ fn a_route_in_a_tree_of_matchers_is_looked_at() {
 }
 
 #[test]
-fn who_turns_the_question_off_need_not_name_tollgate() {
-    let ours = fs::read_to_string(folder("bad").join("istio.filter-added-last.yaml")).unwrap();
-    let ours = ours.replace("operation: ADD", "operation: INSERT_BEFORE");
-    assert!(look("ours", &ours).findings.is_empty(), "{}", shown(&look("ours", &ours)));
-    let removes = fs::read_to_string(folder("bad").join("istio.filter-removed.yaml")).unwrap();
-    let found = look("both", &format!("{ours}---\n{removes}"));
-    assert_eq!(found.findings.iter().map(|one| one.code.name).collect::<Vec<_>>(), ["istio.filter-removed"]);
-}
-
-#[test]
-fn what_is_merged_is_judged_by_what_it_names() {
-    let text = fs::read_to_string(folder("bad").join("istio.merged-fail-open.yaml")).unwrap();
-    let named = |settings: &str| {
-        let report = look("merged", &text.replace("failure_mode_allow: true", settings));
-        report.findings.iter().map(|one| one.code.name).collect::<Vec<_>>()
-    };
-    assert!(named("failure_mode_allow: false").is_empty());
-    assert!(named("with_request_body: { max_request_bytes: 1024 }").is_empty());
-    assert_eq!(named("shadow_mode: true"), ["envoy.shadow-mode"]);
-    assert_eq!(named("grpc_service: { timeout: 60s }"), ["envoy.timeout-long"]);
-    let ours = fs::read_to_string(folder("good").join("istio-envoy-filter.yaml")).unwrap();
-    let found = look("both", &format!("{ours}---\n{text}"));
-    assert_eq!(found.findings.iter().map(|one| one.code.name).collect::<Vec<_>>(), ["istio.merged-fail-open"]);
-}
-
-#[test]
-fn what_goes_past_the_sidecar_is_found_where_an_attachment_is_for_it() {
-    let off = fs::read_to_string(folder("bad").join("istio.sidecar-off.yaml")).unwrap();
-    let names = |text: &str| look("past", text).findings.iter().map(|one| one.code.name).collect::<Vec<_>>();
-    assert!(
-        names(&off.replace(
-            "selector: { matchLabels: { app.kubernetes.io/name: orders } }\n  action",
-            "selector: { matchLabels: { app.kubernetes.io/name: stock } }\n  action"
-        ))
-        .is_empty()
-    );
-    assert!(
-        names(&off.replace(
-            "Deployment\nmetadata: { name: orders, namespace: shop }",
-            "Deployment\nmetadata: { name: orders, namespace: other }"
-        ))
-        .is_empty()
-    );
-    let root = off.replace("name: tollgate, namespace: shop", "name: tollgate, namespace: istio-system");
-    assert_eq!(names(&root), ["istio.sidecar-off"]);
-    assert!(names(&off.replace("- { name: app,", "- { name: istio-proxy,")).is_empty(), "it was put in by hand");
-    let ambient = "---\napiVersion: v1\nkind: Namespace\nmetadata: { name: shop, labels: { istio.io/dataplane-mode: ambient } }\n";
-    assert!(names(&format!("{off}{ambient}")).is_empty());
-    let network = off
-        .replace("sidecar.istio.io/inject: \"false\"", "a: b")
-        .replace("      containers", "      hostNetwork: true\n      containers");
-    assert_eq!(names(&network), ["istio.sidecar-off"]);
-    let quiet = fs::read_to_string(folder("bad").join("istio.sidecar-off-in-namespace.yaml")).unwrap();
-    assert!(names(&quiet.replace(", ports: [{ containerPort: 8080 }]", "")).is_empty(), "it serves nothing");
-    let meshs = quiet.replace("namespace: shop", "namespace: istio-system");
-    assert!(names(&meshs).is_empty(), "istiod has no sidecar");
-    let nodes = quiet
-        .replace("includeInboundPorts: \"\"", "includeInboundPorts: \"*\"")
-        .replace("      containers", "      hostNetwork: true\n      containers");
-    assert!(names(&nodes).is_empty(), "it is the node's");
-    let injected = quiet.replace(
-        "- { name: app,",
-        "- { name: istio-proxy, ports: [{ containerPort: 15090 }] }\n        - { name: app,",
-    );
-    assert_eq!(names(&injected), ["istio.sidecar-off-in-namespace"]);
-    assert!(names(&injected.replace("includeInboundPorts: \"\"", "includeInboundPorts: \"8080\"")).is_empty());
-}
-
-#[test]
-fn what_one_policy_lists_another_may_be_about_the_rest_of() {
-    let listed = fs::read_to_string(folder("bad").join("istio.only-listed.yaml")).unwrap();
-    let names = |text: &str| look("listed", text).findings.iter().map(|one| one.code.name).collect::<Vec<_>>();
-    let rest = listed.replace("name: tollgate, namespace", "name: tollgate-rest, namespace");
-    let (rest, _) = rest.split_once("  rules:\n").unwrap();
-    assert!(names(&format!("{listed}---\n{rest}  rules: [{{}}]\n")).is_empty());
-    let other = rest.replace("name: orders", "name: stock");
-    assert_eq!(names(&format!("{listed}---\n{other}  rules: [{{}}]\n")), ["istio.only-listed"]);
-    assert!(names(&listed.replace("[/api/*]", "[\"/*\"]")).is_empty());
-    let header = listed.split_once("    - to:\n").unwrap().0.to_owned()
-        + "    - when: [{ key: \"request.headers[x-check]\", values: [\"*\"] }]\n";
-    assert_eq!(names(&header), ["istio.only-listed"]);
+fn routes_that_were_not_given_are_told_of() {
+    let text = fs::read_to_string(folder("good").join("envoy.yaml")).unwrap();
+    assert!(!look("given", &text).notes.iter().any(|note| note.contains("fetches its routes")));
+    let fetched = text.replace("route_config:", "rds: { route_config_name: shop }\n                left_out:");
+    let notes = look("fetched", &fetched).notes;
+    assert!(notes.iter().any(|note| note.contains("fetches its routes (`shop`)")), "{notes:?}");
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Istio: the provider in the mesh configuration. What hangs on it is looked at in the files beside.
 
 pub(super) mod ambient;
+mod attachment;
 pub(super) mod authorization_policy;
 pub(super) mod envoy_filter;
 pub(super) mod inbound;
+pub(super) mod injection;
+pub(super) mod selector;
 pub(super) mod sidecar;
 pub(super) mod socket;
 

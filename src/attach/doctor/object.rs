@@ -32,6 +32,9 @@ pub(super) const POD: Kind = Kind("", "Pod");
 pub(super) const DEPLOYMENT: Kind = Kind("apps", "Deployment");
 pub(super) const STATEFUL_SET: Kind = Kind("apps", "StatefulSet");
 pub(super) const DAEMON_SET: Kind = Kind("apps", "DaemonSet");
+pub(super) const REPLICA_SET: Kind = Kind("apps", "ReplicaSet");
+/// Of Argo Rollouts: a Deployment with another way to exchange pods.
+pub(super) const ROLLOUT: Kind = Kind("argoproj.io", "Rollout");
 pub(super) const ENVOY: Kind = Kind("", "configuration of Envoy");
 pub(super) const SETTINGS: Kind = Kind("", "settings of Tollgate");
 pub(super) const IDENTITY: Kind = Kind("tollgate.dev", "Identity");
@@ -60,6 +63,8 @@ const KINDS: &[Kind] = &[
     DEPLOYMENT,
     STATEFUL_SET,
     DAEMON_SET,
+    REPLICA_SET,
+    ROLLOUT,
     IDENTITY,
 ];
 

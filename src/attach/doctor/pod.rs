@@ -2,7 +2,9 @@
 //! file of a ConfigMap.
 
 use super::field::Field;
-use super::object::{DAEMON_SET, DEPLOYMENT, ENVOY_PROXY, Index, Object, POD, SETTINGS, STATEFUL_SET};
+use super::object::{
+    DAEMON_SET, DEPLOYMENT, ENVOY_PROXY, Index, Object, POD, REPLICA_SET, ROLLOUT, SETTINGS, STATEFUL_SET,
+};
 
 /// A pod, as it is described.
 pub(super) struct Pod<'n> {
@@ -17,7 +19,11 @@ pub(super) struct Pod<'n> {
 
 /// All pods that Kubernetes makes of what was given.
 pub(super) fn all<'i, 'n>(index: &'i Index<'n>) -> impl Iterator<Item = Pod<'n>> + use<'i, 'n> {
-    let made = [DEPLOYMENT, STATEFUL_SET, DAEMON_SET].into_iter().flat_map(|kind| index.all(kind));
+    let made =
+        [DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, ROLLOUT].into_iter().flat_map(|kind| index.all(kind));
+    // What a Deployment makes is described there.
+    let made =
+        made.filter(|object| object.kind != REPLICA_SET || object.root.at("metadata.ownerReferences").is_empty());
     let made = made.map(|object| Pod::of(object, &object.spec().get("template")));
     made.chain(index.all(POD).map(|object| Pod::of(object, &object.root)))
 }
@@ -55,11 +61,23 @@ impl<'n> Pod<'n> {
         self.containers.iter().find(|one| {
             let words = [one.get("command").texts(), one.get("args").texts()].concat();
             let serves = words.is_empty() || words.contains(&"serve");
-            let image = one.get("image").text().unwrap_or_default();
-            let image = image.rsplit('/').next().unwrap_or_default();
-            let image = image.split([':', '@']).next().unwrap_or_default();
-            serves && (one.get("name").is("tollgate") || image == "tollgate")
+            serves && is_of_tollgate(one)
         })
+    }
+
+    /// Whether a container is that one.
+    pub(super) fn is_tollgate(&self, container: &Field<'_>) -> bool {
+        self.tollgate().is_some_and(|tollgate| container.is_same(tollgate))
+    }
+
+    /// Whether something runs there that is not of Tollgate.
+    pub(super) fn holds_others(&self) -> bool {
+        self.containers.iter().any(|one| !is_of_tollgate(one))
+    }
+
+    /// Whether Istio's proxy is there already.
+    pub(super) fn has_proxy(&self) -> bool {
+        self.containers.iter().any(|one| one.get("name").is("istio-proxy"))
     }
 
     /// The values of a setting, by the name that it has on the command line. Empty where it is not set.
@@ -112,6 +130,14 @@ impl<'n> Pod<'n> {
         let path = path.strip_prefix("//").unwrap_or(path);
         path.rsplit_once('/').map(|(folder, _)| folder)
     }
+}
+
+/// Whether a container is of Tollgate, whatever it does there.
+fn is_of_tollgate(container: &Field<'_>) -> bool {
+    let image = container.get("image").text().unwrap_or_default();
+    let image = image.rsplit('/').next().unwrap_or_default();
+    let image = image.split([':', '@']).next().unwrap_or_default();
+    container.get("name").is("tollgate") || image == "tollgate"
 }
 
 /// The names of the ConfigMaps that a volume shows.

@@ -127,6 +127,8 @@ helm template tollgate deploy/helm/tollgate -f values.yaml | tollgate doctor -
 curl -sf localhost:9901/config_dump | tollgate doctor -       # an Istio proxy has 15000, Envoy Gateway's Envoy 19000
 ```
 
+Where Argo Rollouts make pods, `rollouts.argoproj.io` is one more kind.
+
 Files and folders are named instead of `-`; everything that is named is looked at together, and the more there is of it, the
 more can be told: the mesh configuration beside the policies that name its providers, the routes beside the policies at them,
 Tollgate's own policies beside all of it.

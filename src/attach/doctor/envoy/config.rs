@@ -32,6 +32,8 @@ pub(super) struct Manager<'n> {
     pub(super) asks_at: usize,
     /// Its own route table, or the one that it fetches by name.
     pub(super) tables: Vec<Rc<Table<'n>>>,
+    /// The name of one that it fetches, and that was not given.
+    pub(super) unseen: Option<&'n str>,
 }
 
 /// A table of routes.
@@ -104,13 +106,15 @@ fn managers<'n>(listener: &Field<'n>, tables: &HashMap<&'n str, Rc<Table<'n>>>) 
         filters.filter(move |one| is_filter(one, name, ".HttpConnectionManager")).map(move |filter| {
             let config = filter.get("typed_config");
             let own = config.get("route_config");
-            let fetched = config.at("rds.route_config_name").text().and_then(|name| tables.get(name)).cloned();
+            let fetches = config.at("rds.route_config_name").text();
+            let fetched = fetches.and_then(|name| tables.get(name)).cloned();
             Manager {
                 listener: listener.clone(),
                 verifies_clients,
                 chain: chain.clone(),
                 filters: config.get("http_filters").items(),
                 asks_at: 0,
+                unseen: fetches.filter(|_| fetched.is_none()),
                 tables: own.exists().then(|| Rc::new(Table::of(own))).into_iter().chain(fetched).collect(),
                 config,
             }
@@ -132,7 +136,17 @@ impl<'n> Manager<'n> {
 
     /// Whether requests go on from here to a service: not where Envoy itself answers, and not on the way out of a pod.
     pub(super) fn serves_others(&self) -> bool {
-        !self.listener.get("traffic_direction").is("OUTBOUND") && self.tables.iter().any(|table| table.serves_others())
+        !self.is_outbound() && self.tables.iter().any(|table| table.serves_others())
+    }
+
+    /// Whether it is on the way out of a pod.
+    pub(super) fn is_outbound(&self) -> bool {
+        self.listener.get("traffic_direction").is("OUTBOUND")
+    }
+
+    /// What its listener is called.
+    pub(super) fn listener_name(&self) -> &'n str {
+        self.listener.get("name").text().unwrap_or_default()
     }
 }
 

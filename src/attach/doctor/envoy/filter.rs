@@ -61,12 +61,19 @@ codes! {
         "take it out; if one path must go unjudged, turn the filter off at a route with that exact `path`";
 }
 
+/// Where routes, and what is around them, have settings of their own for filters.
+pub(in super::super) const PER_FILTER: &str = "typed_per_filter_config";
 const AUTHZ: &str = "ext_authz.v3.ExtAuthz";
 const PROC: &str = "ext_proc.v3.ExternalProcessor";
 
 /// Whether a `typed_config` is that of a filter that asks, or hands bodies over.
 pub(in super::super) fn asks(config: &Field<'_>) -> bool {
     is_of(config, AUTHZ) || is_of(config, PROC)
+}
+
+/// Whether it is that of a filter that asks.
+pub(in super::super) fn is_question(config: &Field<'_>) -> bool {
+    is_of(config, AUTHZ)
 }
 
 fn is_of(config: &Field<'_>, message: &str) -> bool {
@@ -79,7 +86,7 @@ pub(in super::super) fn check(object: &Object<'_>, config: &Field<'_>, found: &m
     if asks(config) && allow.is_true() {
         found.add(&FAILURE_MODE_ALLOW, object, &allow);
     }
-    if !is_of(config, AUTHZ) {
+    if !is_question(config) {
         return;
     }
     check_written(object, config, found);
@@ -187,13 +194,21 @@ pub(in super::super) fn check_disabled_for_all(
 
 /// Where `typed_per_filter_config` turns the question off: in the filter's own settings, or in what may stand around them.
 pub(in super::super) fn disabled<'n>(holder: &Field<'n>, filter: &str) -> Option<Field<'n>> {
-    let both = per_filter(holder, filter).into_iter().flat_map(|one| [one.get("disabled"), one.at("config.disabled")]);
+    let both = about(&holder.get(PER_FILTER), filter)
+        .into_iter()
+        .flat_map(|one| [one.get("disabled"), one.at("config.disabled")]);
     both.into_iter().find(Field::is_true)
 }
 
-/// What `typed_per_filter_config` says of the question. Its keys are names of filters, and names are free.
-pub(in super::super) fn per_filter<'n>(holder: &Field<'n>, filter: &str) -> Vec<Field<'n>> {
-    let all = holder.get("typed_per_filter_config").entries().into_iter();
+/// Whether a `typed_per_filter_config` has settings for the question that do not turn it off.
+pub(in super::super) fn turns_on(config: &Field<'_>, filter: &str) -> bool {
+    let settings = about(config, filter);
+    settings.iter().any(|one| !one.get("disabled").is_true() && !one.at("config.disabled").is_true())
+}
+
+/// What a `typed_per_filter_config` says of the question. Its keys are names of filters, and names are free.
+fn about<'n>(config: &Field<'n>, filter: &str) -> Vec<Field<'n>> {
+    let all = config.entries().into_iter();
     let is_of_type = |one: &Field<'_>| one.get("@type").text().is_some_and(|kind| kind.ends_with("ExtAuthzPerRoute"));
     let is_about = |name: &str, config: &Field<'_>| {
         name == filter || name.contains("ext_authz") || is_of_type(config) || is_of_type(&config.get("config"))

@@ -25,9 +25,16 @@ pub(super) fn check<'n>(config: &Config<'n>, found: &mut Found) -> Vec<Manager<'
     let asking: Vec<_> = config.managers.iter().filter_map(placed).collect();
     let silent = config.managers.iter().filter(|one| !asking.is_empty() && at(one).is_none());
     for one in silent.filter(|one| one.serves_others()) {
-        let name = one.listener.get("name").text().unwrap_or_default();
-        let about = format!("listener `{name}`");
+        let about = format!("listener `{}`", one.listener_name());
         found.add_about(&FILTER_MISSING, &config.object, &one.config.get("http_filters"), about);
+    }
+    for one in config.managers.iter().filter(|one| !asking.is_empty() && !one.is_outbound()) {
+        if let Some(table) = one.unseen {
+            let (title, name) = (config.object.title(), one.listener_name());
+            found.note(format!(
+                "{title}: listener `{name}` fetches its routes (`{table}`), and they were not given: whom it serves, and whether they turn the question off, was not looked at"
+            ));
+        }
     }
     asking
 }

@@ -30,10 +30,7 @@ impl BitOrAssign for Routes {
 
 /// Looks for routes that turn off the question of this name.
 pub(super) fn check(table: &Table<'_>, name: &str, object: &Object<'_>, found: &mut Found) -> Routes {
-    let turns_on = |holder: &Field<'_>| {
-        let settings = filter::per_filter(holder, name);
-        settings.iter().any(|one| !one.get("disabled").is_true() && !one.at("config.disabled").is_true())
-    };
+    let turns_on = |holder: &Field<'_>| filter::turns_on(&holder.get(filter::PER_FILTER), name);
     filter::check_disabled_for_all(object, &table.field, name, found);
     let mut turn_on = turns_on(&table.field);
     for host in &table.hosts {

@@ -3,7 +3,7 @@
 use super::super::envoy::filter;
 use super::super::field::Field;
 use super::super::finding::{Found, codes};
-use super::super::object::{ENVOY_FILTER, Index, Object};
+use super::super::object::{ENVOY, ENVOY_FILTER, Index, Object};
 
 codes! {
     ADDED_LAST = "istio.filter-added-last", Error:
@@ -26,6 +26,14 @@ codes! {
         "a patch makes the filter let requests pass that were not judged",
         "`MERGE` changes a filter that another EnvoyFilter or a CUSTOM policy has put there: every request then passes while Tollgate cannot be reached, is too slow or answers an error. A later `false` takes nothing back.",
         "take `failure_mode_allow` out of this patch";
+    DISABLED = "istio.filter-disabled", Error:
+        "the filter is put there switched off",
+        "`disabled: true` at a filter means that only routes with settings of their own for it are asked about. No patch makes any.",
+        "take `disabled` out";
+    PAYLOAD_KEY = "istio.payload-key", Warning:
+        "Istio leaves verified tokens under another key than `Identity` reads",
+        "Istio's token filter calls what it verified `payload`, and in older versions like the issuer. Under another key there is never a user, and every contract that names one is not met.",
+        "write `from: \"metadata:envoy.filters.http.jwt_authn/payload\"`";
     CONTEXT_WAYPOINT = "istio.context-waypoint", Error:
         "`context: WAYPOINT` matches nothing",
         "The API knows the word and istiod does nothing with it: the filter is put nowhere, and nothing says so.",
@@ -34,13 +42,55 @@ codes! {
 
 pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
     let all = asking(index);
-    for (filter, whose) in &all {
+    for (object, whose) in &all {
         match whose {
-            Whose::Tollgates => check_filter(filter, found),
-            // Who turns the question off need not name whom it is put to.
-            Whose::Another => {
-                filter.spec().get("configPatches").items().iter().for_each(|patch| check_undone(filter, patch, found));
+            Whose::Tollgates => {
+                check_filter(object, found);
+                for patch in patches(object) {
+                    check_disabled(object, &patch, index, found);
+                }
             }
+            // Who turns the question off need not name whom it is put to.
+            Whose::Another => patches(object).iter().for_each(|patch| check_undone(object, patch, found)),
+        }
+    }
+    if !of_tollgate(index).is_empty() {
+        check_payload_key(index, found);
+    }
+}
+
+fn patches<'n>(filter: &Object<'n>) -> Vec<Field<'n>> {
+    filter.spec().get("configPatches").items()
+}
+
+/// A filter that nobody is asked by.
+fn check_disabled(object: &Object<'_>, patch: &Field<'_>, index: &Index<'_>, found: &mut Found) {
+    let value = patch.at("patch.value");
+    let disabled = value.get("disabled");
+    // A patch merges settings, and nothing that stands around them.
+    let is_added = patch.get("applyTo").is("HTTP_FILTER") && !patch.at("patch.operation").is("MERGE");
+    if !is_added || !disabled.is_true() || !filter::is_question(&value.get("typed_config")) {
+        return;
+    }
+    let name = value.get("name").text().unwrap_or_default();
+    let turns_on = |one: &Object<'_>| one.root.find(filter::PER_FILTER).iter().any(|one| filter::turns_on(one, name));
+    if !index.all(ENVOY_FILTER).any(turns_on) {
+        found.add(&DISABLED, object, &disabled);
+    }
+}
+
+/// Where `Identity` reads users from Istio's own token filter, and not from one that was put in beside it.
+fn check_payload_key(index: &Index<'_>, found: &mut Found) {
+    let has_own = |one: &Object<'_>| !one.root.find("payload_in_metadata").is_empty();
+    if [ENVOY_FILTER, ENVOY].into_iter().flat_map(|kind| index.all(kind)).any(has_own) {
+        return;
+    }
+    // An issuer is nearly always a URL or an address.
+    let is_istios = |key: &str| key == "payload" || key.contains([':', '.', '@']);
+    for (identity, from) in index.users_from_tokens() {
+        let key = from.text().and_then(|from| from.strip_prefix("metadata:envoy.filters.http.jwt_authn/"));
+        if key.is_some_and(|key| !is_istios(key)) {
+            found.add(&PAYLOAD_KEY, identity, &from);
         }
     }
 }
@@ -73,7 +123,7 @@ pub(super) fn of_tollgate<'i, 'n>(index: &'i Index<'n>) -> Vec<&'i Object<'n>> {
             && filter::asks(&patch.at("patch.value.typed_config"))
     };
     let ours = asking(index).into_iter().filter(|(_, whose)| matches!(whose, Whose::Tollgates)).map(|(one, _)| one);
-    ours.filter(|one| one.spec().get("configPatches").items().iter().any(asks)).collect()
+    ours.filter(|one| patches(one).iter().any(asks)).collect()
 }
 
 fn check_filter(object: &Object<'_>, found: &mut Found) {
@@ -85,7 +135,7 @@ fn check_filter(object: &Object<'_>, found: &mut Found) {
     {
         found.add(&REFERENCED_SERVICES, object, target);
     }
-    for patch in object.spec().get("configPatches").items() {
+    for patch in patches(object) {
         let context = patch.at("match.context");
         if context.is("WAYPOINT") {
             found.add(&CONTEXT_WAYPOINT, object, &context);

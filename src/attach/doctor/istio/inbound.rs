@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 
 use super::super::field::Field;
 use super::super::finding::{Found, codes};
-use super::super::object::{AUTHORIZATION_POLICY, ByNamespace, Index, Object};
+use super::super::object::{ByNamespace, Index, Object};
 use super::super::pod::{self, Pod};
-use super::{ROOT_NAMESPACE, ambient, authorization_policy, envoy_filter};
+use super::{ROOT_NAMESPACE, ambient, attachment};
 
 codes! {
     SIDECAR_OFF = "istio.sidecar-off", Error:
         "an attachment selects this workload, and no request goes through a proxy",
-        "Tollgate is asked in the sidecar. A pod without one (`sidecar.istio.io/inject: \"false\"`, `hostNetwork: true`), or with an empty `includeInboundPorts`, takes requests itself: everything passes unjudged.",
+        "Tollgate is asked in the sidecar. A pod without one (`sidecar.istio.io/inject: \"false\"`, `hostNetwork: true`), or whose requests are not taken to it (an empty `includeInboundPorts`, `interceptionMode: NONE`), takes requests itself: everything passes unjudged.",
         "take it out, or attach the workload in another way";
     OFF_IN_NAMESPACE = "istio.sidecar-off-in-namespace", Warning:
         "an attachment is for the whole namespace, and no request to this workload goes through a proxy",
-        "Tollgate is asked in the sidecar. A pod without one (`sidecar.istio.io/inject: \"false\"`), or with an empty `includeInboundPorts`, takes requests itself: what it serves passes unjudged.",
+        "Tollgate is asked in the sidecar. A pod without one (`sidecar.istio.io/inject: \"false\"`), or whose requests are not taken to it (an empty `includeInboundPorts`, `interceptionMode: NONE`), takes requests itself: what it serves passes unjudged.",
         "take it out, or give the attachment a selector that leaves this workload out";
     PORTS_EXCLUDED = "istio.ports-excluded", Warning:
         "what comes to these ports goes past the proxy",
@@ -38,9 +38,7 @@ enum Selected {
 }
 
 pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
-    let attachments = [authorization_policy::of_tollgate(index), envoy_filter::of_tollgate(index)].concat();
-    // Those of waypoints and gateways are not asked for in sidecars.
-    let attachments = attachments.into_iter().filter(|one| one.targets().is_empty());
+    let attachments = attachment::of_sidecars(index).into_iter();
     let attachments = ByNamespace::of(attachments.map(|one| (one.namespace, one)));
     for pod in pod::all(index) {
         let past = Past::of(&pod);
@@ -48,23 +46,14 @@ pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
             continue;
         }
         let all = || attachments.within(pod.object.namespace).chain(attachments.within(ROOT_NAMESPACE));
-        let by_labels = all().find(|one| !labels(one).is_empty() && selects(one, &pod));
-        let attachment = by_labels.or_else(|| all().find(|one| labels(one).is_empty()));
+        let is_for_all = |one: &&&Object<'_>| attachment::labels(one).is_empty();
+        let by_labels = all().find(|one| !is_for_all(one) && attachment::selects(one, &pod));
+        let attachment = by_labels.or_else(|| all().find(is_for_all));
         if let Some(attachment) = attachment {
             let selected = if by_labels.is_some() { Selected::ByLabels } else { Selected::WithItsNamespace };
             past.tell(&pod, attachment, selected, found);
         }
     }
-}
-
-fn labels<'n>(attachment: &Object<'n>) -> Vec<(&'n str, Field<'n>)> {
-    let is_policy = attachment.kind == AUTHORIZATION_POLICY;
-    attachment.spec().at(if is_policy { "selector.matchLabels" } else { "workloadSelector.labels" }).entries()
-}
-
-fn selects(attachment: &Object<'_>, pod: &Pod<'_>) -> bool {
-    let own = pod.metadata.get("labels");
-    labels(attachment).iter().all(|(key, value)| own.get(key).text() == value.text())
 }
 
 /// What goes past the proxy of a pod.
@@ -83,14 +72,14 @@ impl<'n> Past<'n> {
         let annotations = pod.metadata.get("annotations");
         let [excluded, included] = ["excludeInboundPorts", "includeInboundPorts"]
             .map(|key| annotations.get(&format!("traffic.sidecar.istio.io/{key}")));
-        let is_tollgate = |one: &&Field<'n>| pod.tollgate().is_some_and(|tollgate| one.is_same(tollgate));
-        let (tollgate, others): (Vec<_>, Vec<_>) = pod.containers.iter().partition(is_tollgate);
+        let mode = annotations.get("sidecar.istio.io/interceptionMode");
         let takes_none = included.text().is_some_and(|ports| ports.trim().is_empty());
+        let takes_none = takes_none.then(|| included.clone()).or_else(|| mode.is("NONE").then_some(mode));
         // Where the proxy is there already, none is put in.
-        let has_proxy = others.iter().any(|one| one.get("name").is("istio-proxy"));
-        let off = off(pod).filter(|_| !has_proxy).or_else(|| takes_none.then(|| included.clone()));
+        let off = off(pod).filter(|_| !pod.has_proxy()).or(takes_none);
         // What holds Tollgate alone is not what it is attached to.
-        let all = off.filter(|_| !others.is_empty());
+        let all = off.filter(|_| pod.holds_others());
+        let (tollgate, others): (Vec<_>, Vec<_>) = pod.containers.iter().partition(|one| pod.is_tollgate(one));
         let [served, of_tollgate] =
             [others, tollgate].map(|containers| containers.into_iter().flat_map(ports).collect());
         Self { all, excluded, included, served, of_tollgate }
