@@ -27,8 +27,9 @@ const HEALTH_SERVICE: &str = "envoy.service.auth.v3.Authorization";
 const MAX_HOST: usize = 253;
 /// What one part of it has at most.
 const MAX_PART: usize = 63;
-/// How long a check takes at most, and how much it may have, where `serve` is not told otherwise.
-const MAX_CHECK_TIME: Duration = Duration::from_millis(150);
+/// How long a check takes at most, where `serve` is not told otherwise.
+pub const MAX_CHECK_TIME: Duration = Duration::from_millis(150);
+/// How much it may have.
 const MAX_CHECK_BYTES: u32 = 16 << 20;
 /// What is put behind the name of the Service for the one whose name has each replica as an address.
 const HEADLESS: &str = "-headless";

@@ -22,7 +22,7 @@ use super::read::{Keys, Read, Spanned, expected, keys, listed, read_term, term};
 use crate::catalog::MoneyUnit;
 use crate::identity::WorkloadSource;
 use crate::terms::{
-    ActionName, DataClass, Durability, Mode, Name, Pointer, Purpose, Reason, SpiffePattern, Tier, TrustDomain,
+    ActionName, DataClass, Durability, Mode, Name, Pointer, Purpose, Reason, SpiffePattern, Tier, TrustDomain, nearest,
     parse_duration,
 };
 use crate::verdict::Verdict;
@@ -202,6 +202,15 @@ pub(in crate::bundle) fn read_document(node: Node, problems: &mut Problems) -> O
     let (keys, _) = Keys::of(&header, &HEADER, &[], problems)?;
     let version = keys.required::<Spanned<String>>("apiVersion", problems);
     let kind = keys.required::<Spanned<String>>("kind", problems);
+    if let (Some(version), Some(kind)) = (&version, &kind)
+        && is_manifest(version, kind, &rest)
+    {
+        let problem = Problem::at(&kind.place, format!("`{}` is a manifest of Kubernetes, not a policy", kind.value));
+        problems.push(problem.help(
+            "policies stand in the `data` of a ConfigMap: a volume shows them as files, and commands take `--configmap`",
+        ));
+        return None;
+    }
     let metadata = keys.required::<Metadata>("metadata", problems);
     if let Some(version) = version.filter(|version| version.value != API_VERSION) {
         problems.push(
@@ -217,6 +226,18 @@ pub(in crate::bundle) fn read_document(node: Node, problems: &mut Problems) -> O
         problems.push(Problem::at(&name.place, "the owner of this document holds a control character"));
     }
     Some(Document { name, owner, body: body? })
+}
+
+/// Whether a document is neither a policy nor meant to be. Kubernetes has a `Service` too, and its own has a `spec`.
+fn is_manifest(version: &str, kind: &str, rest: &[(Node, Node)]) -> bool {
+    if version.starts_with("tollgate") {
+        return false;
+    }
+    match kind {
+        "Service" => rest.iter().any(|(key, _)| key.text() == Some("spec")),
+        "List" => true,
+        _ => nearest(kind, KINDS.iter().copied()).is_none(),
+    }
 }
 
 fn known_kind(kind: Spanned<String>, problems: &mut Problems) -> Option<String> {

@@ -161,6 +161,11 @@ fn check_segment(part: &str) -> Result<(), String> {
     let Some(inner) = param(part) else {
         return match part.contains(['{', '}', '*']) {
             _ if part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)) => Ok(()),
+            // As many frameworks write it.
+            false if part.strip_prefix(':').is_some_and(is_name) => {
+                let name = part.trim_start_matches(':');
+                Err(format!("`{part}`: a parameter stands in braces: `{{{name}}}`"))
+            }
             true => Err(format!(
                 "`{part}`: a parameter is a whole segment, such as `{{order}}`, and there are no wildcards"
             )),
@@ -168,8 +173,11 @@ fn check_segment(part: &str) -> Result<(), String> {
             false => Err(format!("`{part}`: a literal segment has letters, digits, `-`, `.`, `_` and `~`")),
         };
     };
-    let is_name = !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if is_name { Ok(()) } else { Err(format!("`{part}`: a parameter's name has letters, digits and `_`")) }
+    if is_name(inner) { Ok(()) } else { Err(format!("`{part}`: a parameter's name has letters, digits and `_`")) }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 impl Template {

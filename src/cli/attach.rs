@@ -13,7 +13,7 @@ use anyhow::Result;
 
 use super::Outcome;
 use crate::attach::manifests::value::{BodyBytes, DnsName, Host, Image, Label, Name, SocketPath, Wait};
-use crate::attach::manifests::{Error, ExtProc, Manifests, Sidecar, Tollgate};
+use crate::attach::manifests::{Error, ExtProc, MAX_CHECK_TIME, Manifests, Sidecar, Tollgate};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -32,6 +32,7 @@ enum Mesh {
 }
 
 pub(super) fn run(args: Args, out: &mut impl Write) -> Result<Outcome> {
+    let warnings = args.mesh.asked().warnings();
     let printed = match args.mesh {
         Mesh::Istio(args) => istio::run(args, out),
         Mesh::EnvoyGateway(args) => envoy_gateway::run(args, out),
@@ -42,7 +43,23 @@ pub(super) fn run(args: Args, out: &mut impl Write) -> Result<Outcome> {
             writeln!(std::io::stderr(), "error: {error}")?;
             Ok(Outcome::BadUsage)
         }
-        other => other.map(|()| Outcome::Good),
+        Err(error) => Err(error),
+        Ok(()) => {
+            for warning in warnings {
+                writeln!(std::io::stderr(), "warning: {warning}")?;
+            }
+            Ok(Outcome::Good)
+        }
+    }
+}
+
+impl Mesh {
+    const fn asked(&self) -> &Asked {
+        match self {
+            Self::Istio(args) => &args.asked,
+            Self::EnvoyGateway(args) => &args.asked,
+            Self::Envoy(args) => &args.asked,
+        }
     }
 }
 
@@ -71,6 +88,18 @@ struct Asked {
 }
 
 impl Asked {
+    /// What can be printed and is seldom meant.
+    fn warnings(&self) -> Vec<String> {
+        let own = humantime::format_duration(MAX_CHECK_TIME);
+        let is_late = self.timeout.time() <= MAX_CHECK_TIME;
+        let late = format!(
+            "Envoy waits {}, and Tollgate takes up to {own}: set its --max-check-time below that",
+            self.timeout
+        );
+        let unserved = "with --ext-proc everything is 503 until a later version serves what it asks for".to_owned();
+        is_late.then_some(late).into_iter().chain(self.ext_proc.then_some(unserved)).collect()
+    }
+
     fn tollgate(self, max_request_bytes: BodyBytes) -> Tollgate {
         Tollgate {
             service: self.service,

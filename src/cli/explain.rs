@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -87,6 +87,9 @@ fn asked(args: &Args) -> Result<Asked> {
         format!("`{target}` has no path: write host and path, such as `api.shop.example/v1/orders/7`")
     })?;
     let (host, path) = target.split_at(at);
+    if let ("https:" | "http:", Some(rest)) = (host, path.strip_prefix("//")) {
+        bail!("`{target}` is a URL: write host and path alone, `{rest}`");
+    }
     let claims = args.claims.as_deref().map(read_claims).transpose()?;
     let body = args.body.as_deref().map(|text| read_argument(text, "body")).transpose()?;
     let mut headers = args.headers.clone();

@@ -187,10 +187,12 @@ pub fn each_document_from(
             Err(error) => {
                 let place = builder.place(Span::empty(*error.marker()));
                 let problem = Problem::at(&place, format!("this is not YAML: {}", error.info()));
-                builder.problems.push(problem.help(
+                builder.problems.push(problem.help(if error.info().contains("tab") {
+                    "indent with blanks"
+                } else {
                     "a key is followed by a colon and a blank, lines of one map begin in one column, and text with `: `, ` #` \
-                     or a bracket at its beginning stands in quotes",
-                ));
+                     or a bracket at its beginning stands in quotes"
+                }));
                 return Syntax::Broken;
             }
         }

@@ -63,6 +63,24 @@ fn istio_has_a_policy_and_a_provider_or_a_filter() {
 }
 
 #[test]
+fn what_is_seldom_meant_is_printed_with_a_warning() {
+    let said = |line: &str| {
+        let (printed, said, status) = attach(&line.split(' ').collect::<Vec<_>>());
+        assert!(status == Some(0) && printed.contains("apiVersion"), "{line}: {said}");
+        said
+    };
+    let line = "istio -n shop --selector app=orders";
+    assert_eq!(said(line), "");
+    let late = "warning: Envoy waits 100ms, and Tollgate takes up to 150ms: set its --max-check-time below that\n";
+    assert_eq!(said(&format!("{line} --timeout 100ms")), late);
+    let unserved = "warning: with --ext-proc everything is 503";
+    let gateway = "envoy-gateway -n shop --route orders";
+    assert!(said(&format!("{gateway} --ext-proc")).starts_with(unserved));
+    let both = said(&format!("{gateway} --ext-proc --timeout 150ms"));
+    assert_eq!(both, format!("{}{}", late.replace("100ms", "150ms"), said(&format!("{gateway} --ext-proc"))));
+}
+
+#[test]
 fn a_waypoint_is_named_and_never_selected() {
     let refs = ["targetRefs:\n    - group: gateway.networking.k8s.io\n      kind: Gateway\n      name: waypoint\n"];
     let both =

@@ -202,6 +202,10 @@ fn explain_shows_every_rule_that_was_looked_at() {
     says(&["explain", "GET", target, "--output", "json"], 0, &["\"reason\": \"caller.unknown\""]);
     says(&["explain", "--case", "no such"], 1, &["there is no case named `no such`"]);
     says(&["explain", "GET", "api.shop.example"], 1, &["has no path"]);
+    let url = format!("https://{target}?next=http://shop.example/");
+    says(&["explain", "GET", &url], 1, &["is a URL", "`api.shop.example/v1/orders/7?next=http://shop.example/`"]);
+    let next = format!("{target}?next=http://shop.example/");
+    says(&["explain", "GET", &next], 0, &["deny (caller.unknown)"]);
     says(&["explain"], 2, &["HOST/PATH"]);
 }
 

@@ -8,8 +8,7 @@ use super::only_word;
 use crate::bundle::read::{Keys, MapOf, Read, Spanned, expected, keys, read_term, term};
 use crate::contract::Others;
 use crate::terms::{ActionName, Mode, Pointer, Purpose, SpiffePattern};
-use crate::yaml::Node;
-use crate::yaml::{Place, Problem, Problems};
+use crate::yaml::{Kind, Node, Place, Problem, Problems};
 
 keys! {
     /// What one consumer may do.
@@ -64,10 +63,15 @@ keys! {
 
 impl Read for Who {
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
-        if node.text() == Some("anyone") {
-            return Some(Self::Anyone(node.place.clone()));
+        match node.kind {
+            Kind::Map(_) => Spanned::read(node, problems).map(Self::Parties),
+            _ if node.text() == Some("anyone") => Some(Self::Anyone(node.place.clone())),
+            _ => {
+                let problem = expected("`anyone` or a map", node);
+                problems.push(problem.help("the map has the keys `workload`, `user`, `agent`"));
+                None
+            }
         }
-        Spanned::read(node, problems).map(Self::Parties)
     }
 
     fn schema() -> Value {

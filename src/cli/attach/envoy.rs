@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, value_name = "PART")]
     only: Option<Only>,
     #[command(flatten)]
-    asked: Asked,
+    pub(super) asked: Asked,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

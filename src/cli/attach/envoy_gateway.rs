@@ -46,7 +46,7 @@ pub(super) struct Args {
     #[command(flatten)]
     beside: Beside,
     #[command(flatten)]
-    asked: Asked,
+    pub(super) asked: Asked,
 }
 
 pub(super) fn run(args: Args, out: &mut impl Write) -> Result<()> {

@@ -49,7 +49,7 @@ pub(super) struct Args {
     #[command(flatten)]
     beside: Beside,
     #[command(flatten)]
-    asked: Asked,
+    pub(super) asked: Asked,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
