@@ -43,6 +43,7 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>, logs: &Logs) -> R
     let tls = tls.map(|tls| certificates(tls, Protocol::Http2, Arc::clone(&clock), &mut threads, &mut registry));
     let tls = tls.transpose()?;
     let traces = traces(&config)?;
+    traces.register(&mut registry);
     let (checks, bundles) = checks(&config, clock, traces.clone(), &mut threads, &mut registry)?;
     let of_ports = transport::Metrics::default();
     of_ports.register(&mut registry);

@@ -2,7 +2,8 @@
 //!
 //! The span is made when the decision is known, with the times that were taken on the way. So a sampler can see the tier:
 //! `impact` and `critical` are always sent, whatever the caller's trace says; the others follow the caller, or a ratio where
-//! there is no caller's trace. Exporting is a batch thread's work.
+//! there is no caller's trace. Exporting is a batch thread's work. What it cannot send is lost, and shows in two counts: of
+//! spans that were to be sent, and of those that the collector took.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,8 +14,10 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig, WithTonicConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{Sampler, SamplingResult, SdkTracer, SdkTracerProvider, ShouldSample};
-
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{Sampler, SamplingResult, SdkTracer, SdkTracerProvider, ShouldSample, SpanData};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
 use tonic::metadata::{MetadataKey, MetadataMap};
 use tonic::transport::{Certificate, ClientTlsConfig};
 
@@ -25,7 +28,20 @@ use crate::verdict::Verdict;
 
 /// Where spans go, if anywhere.
 #[derive(Debug, Clone, Default)]
-pub struct Traces(Option<(SdkTracer, SdkTracerProvider)>);
+pub struct Traces {
+    to: Option<(SdkTracer, SdkTracerProvider)>,
+    /// Spans that were to be sent.
+    made: Counter,
+    /// Those that were.
+    sent: Counter,
+}
+
+/// An exporter whose successes are counted.
+#[derive(Debug)]
+struct Counted {
+    exporter: SpanExporter,
+    sent: Counter,
+}
 
 /// The caller's place in its trace: the `traceparent` header (W3C Trace Context, section 3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,19 +94,20 @@ impl Traces {
             Some(pem) => exporter.with_tls_config(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem))),
             None => exporter,
         };
-        let exporter = exporter.build()?;
+        let (made, sent) = (Counter::default(), Counter::default());
+        let exporter = Counted { exporter: exporter.build()?, sent: sent.clone() };
         let attributes = [KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))];
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
             .with_sampler(ByTier { others: Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio))) })
             .with_resource(Resource::builder().with_service_name("tollgate").with_attributes(attributes).build())
             .build();
-        Ok(Self(Some((provider.tracer("tollgate"), provider))))
+        Ok(Self { to: Some((provider.tracer("tollgate"), provider)), made, sent })
     }
 
     /// Sends a span, if spans go anywhere. Gives the trace that it is sent in, so that a figure can name it.
     pub fn record(&self, span: &Span<'_>) -> Option<TraceId> {
-        let (tracer, _) = self.0.as_ref()?;
+        let (tracer, _) = self.to.as_ref()?;
         let parent =
             span.parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent.context()));
         let at = |time: Duration| span.began.checked_add(time).unwrap_or(span.began);
@@ -107,16 +124,46 @@ impl Traces {
         let end = span.stages.last().map_or(span.began, |(_, time)| at(*time));
         opentelemetry::trace::Span::end_with_timestamp(&mut made, end);
         let context = opentelemetry::trace::Span::span_context(&made);
-        context.is_sampled().then(|| context.trace_id())
+        context.is_sampled().then(|| {
+            self.made.inc();
+            context.trace_id()
+        })
+    }
+
+    /// Puts the counts under the names that dashboards know.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register("spans", "Spans that were to be sent", self.made.clone());
+        registry.register("sent_spans", "Spans that the collector took", self.sent.clone());
     }
 
     /// Sends what is queued. Blocks for a few seconds at most.
     pub fn shutdown(&self) {
-        if let Some((_, provider)) = &self.0
+        if let Some((_, provider)) = &self.to
             && let Err(error) = provider.shutdown_with_timeout(SHUTDOWN)
         {
             tracing::warn!(%error, "some spans were not sent");
         }
+    }
+}
+
+impl opentelemetry_sdk::trace::SpanExporter for Counted {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let spans = u64::try_from(batch.len()).unwrap_or(u64::MAX);
+        self.exporter.export(batch).await?;
+        self.sent.inc_by(spans);
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
     }
 }
 

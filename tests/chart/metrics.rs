@@ -19,7 +19,7 @@ use tonic::transport::Endpoint;
 use crate::helm::{chart, root};
 
 /// Labels that Prometheus and its operator put on everything, and what stands for labels in the file of alerts.
-const FROM_OUTSIDE: [&str; 5] = ["namespace", "job", "pod", "<tollgate>", "le"];
+const FROM_OUTSIDE: [&str; 6] = ["namespace", "job", "pod", "<tollgate>", "<both>", "le"];
 
 /// The program, ended with the test.
 struct Program(Child);

@@ -127,6 +127,40 @@ fn a_monitor_scrapes_the_named_port_and_names_the_job_as_alerts_know_it() {
 }
 
 #[test]
+fn the_webhook_is_scraped_under_a_name_of_its_own_and_the_alert_of_ports_looks_at_both() {
+    let values = chart().join("ci/webhook-existing-secret-values.yaml");
+    let values = format!("--values={}", values.display());
+    let cluster = [&OPERATORS[..], &[values.as_str()]].concat();
+    for (section, kind, endpoints) in
+        [("serviceMonitor", "ServiceMonitor", "endpoints"), ("podMonitor", "PodMonitor", "podMetricsEndpoints")]
+    {
+        let on = format!("{section}.enabled=true");
+        let objects = rendered(&cluster, &[&on, "prometheusRule.enabled=true"]).unwrap();
+        let find = |title: String| &objects.iter().find(|one| one.title() == title).unwrap().0;
+        let monitor = find(format!("{kind}/tollgate-webhook"));
+        let pods = &find("Deployment/tollgate-webhook".to_owned())["spec"]["template"];
+        let service = &find("Service/tollgate-webhook".to_owned())["metadata"]["labels"];
+        let labels = if kind == "PodMonitor" { &pods["metadata"]["labels"] } else { service };
+        for (label, value) in monitor["spec"]["selector"]["matchLabels"].as_object().unwrap() {
+            assert_eq!(&labels[label], value, "{kind}");
+        }
+        let endpoint = &monitor["spec"][endpoints][0];
+        assert_eq!(endpoint["relabelings"][0]["replacement"], "tollgate-webhook");
+        let ports = pods["spec"]["containers"][0]["ports"].as_array().unwrap();
+        assert!(ports.iter().any(|port| port["name"] == endpoint["port"]), "{kind}");
+        let rule = find("PrometheusRule/tollgate".to_owned());
+        for alert in alerts(rule) {
+            let looks_at_both = alert["expr"].as_str().unwrap().contains("job=~\"tollgate|tollgate-webhook\"");
+            assert_eq!(looks_at_both, alert["alert"] == "TollgatePortCrowded", "{alert}");
+        }
+    }
+    let own =
+        rendered(&cluster, &["prometheusRule.enabled=true", "prometheusRule.selector=\"job=\\\"a\\\"\""]).unwrap();
+    let rule = own.iter().find(|one| one.kind() == "PrometheusRule").unwrap();
+    assert!(!rule.0.to_string().contains("tollgate-webhook"), "who chooses, chooses for all");
+}
+
+#[test]
 fn sidecars_are_found_by_a_label_of_their_apps() {
     let set = ["--set=kind=sidecar", "--set-json=monitoring.podMonitor.enabled=true"];
     let selector = "--set-json=monitoring.podMonitor.selector={\"matchLabels\":{\"tollgate.dev/sidecar\":\"true\"}}";

@@ -1,6 +1,8 @@
 //! Spans, as a collector receives them.
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,10 +15,14 @@ use tollgate::demo::pki::Authority;
 use tonic::transport::{Identity, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
-use crate::support::{Ask, Gate, Seen, Setup, seen};
+use crate::support::{Ask, Gate, Seen, Setup, seen, until};
 
 #[derive(Clone, Default)]
-struct Collector(Arc<Mutex<Vec<Span>>>);
+struct Collector {
+    spans: Arc<Mutex<Vec<Span>>>,
+    refuses: Arc<AtomicBool>,
+    refused: Arc<AtomicUsize>,
+}
 
 #[tonic::async_trait]
 impl TraceService for Collector {
@@ -24,9 +30,13 @@ impl TraceService for Collector {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        if self.refuses.load(Relaxed) {
+            self.refused.fetch_add(1, Relaxed);
+            return Err(Status::permission_denied("no"));
+        }
         let spans =
             request.into_inner().resource_spans.into_iter().flat_map(|one| one.scope_spans).flat_map(|one| one.spans);
-        self.0.lock().unwrap().extend(spans);
+        self.spans.lock().unwrap().extend(spans);
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }
@@ -75,7 +85,7 @@ async fn a_collector_behind_tls_gets_spans_if_it_can_prove_who_it_is() {
         let gate = Gate::start_with(traced_by(url, Some(file))).await;
         assert_eq!(seen(&gate.check(&Ask::reset(0)).await), Seen::Allowed);
         gate.end().await;
-        assert_eq!(collector.0.lock().unwrap().len(), spans);
+        assert_eq!(collector.spans.lock().unwrap().len(), spans);
     }
 }
 
@@ -93,7 +103,7 @@ async fn a_span_joins_the_callers_trace_and_what_is_critical_is_always_sent() {
     let records = gate.end().await;
     assert_eq!(tollgate::receipt::hex(&records[0].trace_id), "0af7651916cd43dd8448eb211c80319c");
 
-    let spans = collector.0.lock().unwrap().clone();
+    let spans = collector.spans.lock().unwrap().clone();
     let trace_ids: Vec<_> = spans.iter().map(|span| tollgate::receipt::hex(&span.trace_id)).collect();
     assert_eq!(
         trace_ids,
@@ -109,6 +119,28 @@ async fn a_span_joins_the_callers_trace_and_what_is_critical_is_always_sent() {
     assert_eq!(stages, ["read", "judged", "recorded"]);
     let seen = format!("{spans:?}");
     assert!(seen.contains("order.read") && seen.contains("credentials.reset") && !seen.contains("agent-7"), "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_are_counted_and_so_are_those_that_the_collector_took() {
+    let (collector, url) = collector().await;
+    let gate = Gate::start_with(traced(url)).await;
+    let count = async |name: &str| {
+        let metrics = gate.metrics().await;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("tollgate_{name}_total ")));
+        line.unwrap().parse::<u32>().unwrap()
+    };
+    collector.refuses.store(true, Relaxed);
+    assert_eq!(seen(&gate.check(&Ask::order()).await), Seen::Allowed);
+    assert_eq!(count("spans").await, 0, "what nobody samples is not to be sent");
+    assert_eq!(seen(&gate.check(&Ask::reset(0)).await), Seen::Allowed);
+    assert_eq!(count("spans").await, 1);
+    until("the span is refused", || async { collector.refused.load(Relaxed) == 1 }).await;
+    collector.refuses.store(false, Relaxed);
+    assert_eq!(seen(&gate.check(&Ask::reset(0)).await), Seen::Allowed);
+    until("the other one is taken", || async { count("sent_spans").await > 0 }).await;
+    assert_eq!((count("spans").await, count("sent_spans").await), (2, 1));
+    gate.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,7 @@ Whether an object of a kind that not every cluster knows is rendered: "true" or 
 {{- end -}}
 {{- end }}
 
-{{/* What a monitor scrapes. `job` is the same whoever scrapes, so that alerts and dashboard find it. */}}
+{{/* What a monitor scrapes. `job` is the name of what is scraped, whoever scrapes, so that alerts and dashboard find it. */}}
 {{- define "tollgate.monitoring.endpoint" -}}
 port: http-metrics
 path: /metrics
@@ -26,7 +26,7 @@ scrapeTimeout: {{ . }}
 relabelings:
   - action: replace
     targetLabel: job
-    replacement: {{ include "tollgate.fullname" .root | quote }}
+    replacement: {{ .job | quote }}
   {{- with .section.relabelings }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -36,12 +36,12 @@ metricRelabelings:
 {{- end }}
 {{- end }}
 
-{{/* Name, namespace and labels of a monitoring object. */}}
+{{/* Name, namespace and labels of a monitoring object, which is called like what it watches. */}}
 {{- define "tollgate.monitoring.metadata" -}}
-name: {{ include "tollgate.fullname" .root }}
+name: {{ .job }}
 namespace: {{ default .root.Release.Namespace .section.namespace }}
 labels:
-  {{- toYaml (merge (dict) .section.additionalLabels (fromYaml (include "tollgate.labels" .root))) | nindent 2 }}
+  {{- toYaml (merge (dict) (.section.additionalLabels | default dict) (fromYaml (include "tollgate.labels" .root))) | nindent 2 }}
 {{- end }}
 
 {{/* The matchers of our series in alerts. */}}
@@ -55,6 +55,16 @@ job={{ include "tollgate.fullname" . | quote }},namespace={{ .Release.Namespace 
 {{- end -}}
 {{- end }}
 
+{{/* The same, of the gate and of the webhook. */}}
+{{- define "tollgate.monitoring.selectorOfBoth" -}}
+{{- if and .Values.webhook.enabled (not .Values.monitoring.prometheusRule.selector) -}}
+{{- $job := include "tollgate.fullname" . -}}
+{{- include "tollgate.monitoring.selector" . | replace (printf "job=%q" $job) (printf "job=~%q" (printf "%s|%s" $job (include "tollgate.webhook.name" .))) -}}
+{{- else -}}
+{{- include "tollgate.monitoring.selector" . -}}
+{{- end -}}
+{{- end }}
+
 {{/*
 The alerts as a file of Prometheus' rules. rules/tollgate.yaml has a word in angle brackets where a value goes; Prometheus' own templates in
 curly braces stay as they are.
@@ -64,6 +74,7 @@ curly braces stay as they are.
 {{- $text := .Files.Get "rules/tollgate.yaml" -}}
 {{- $words := dict
   "tollgate" (include "tollgate.monitoring.selector" .)
+  "both" (include "tollgate.monitoring.selectorOfBoth" .)
   "by" (join ", " $rule.by)
   "page" $rule.severity.page
   "ticket" $rule.severity.ticket
@@ -82,7 +93,7 @@ groups:
 {{- $rules := list }}
 {{- range $one := $group.rules }}
 {{- if not (has $one.alert $rule.disabled) }}
-{{- $labels := merge (dict) $one.labels $rule.alertLabels }}
+{{- $labels := merge (dict) $one.labels ($rule.alertLabels | default dict) }}
 {{- $page := printf "%s/%s.md" (trimSuffix "/" $rule.runbookBaseUrl) $one.alert }}
 {{- $annotations := merge (dict "runbook_url" $page) $one.annotations }}
 {{- $rules = append $rules (merge (dict "labels" $labels "annotations" $annotations) $one) }}
