@@ -145,11 +145,12 @@ impl Watcher {
     /// Looks until the other end of `stop` is dropped. Blocks: it wants a thread of its own, so that compiling takes nothing
     /// from those who serve.
     pub fn run(mut self, stop: &Receiver<()>) {
-        loop {
-            self.look(|| stop.recv_timeout(QUIET) == Err(RecvTimeoutError::Timeout));
-            if stop.recv_timeout(self.config.poll) != Err(RecvTimeoutError::Timeout) {
-                return;
-            }
+        let pause = || stop.recv_timeout(QUIET) == Err(RecvTimeoutError::Timeout);
+        self.look(pause);
+        // The first bundle is waited for. With every later one, those who serve come first.
+        give_way();
+        while stop.recv_timeout(self.config.poll) == Err(RecvTimeoutError::Timeout) {
+            self.look(pause);
         }
     }
 
@@ -225,6 +226,20 @@ impl Watcher {
         tracing::error!(digest, problems = shown, count = problems.len(), in_force = kept, "bundle refused: {then}");
     }
 }
+
+/// Leaves the processor to others where they want it, from here on: this thread, and those that it starts. Of one core that is
+/// wanted all the time, a tenth remains.
+#[cfg(target_os = "linux")]
+fn give_way() {
+    const NICE: i32 = 10;
+    if let Err(error) = rustix::process::nice(NICE) {
+        tracing::debug!(%error, "policies are compiled with the priority of those who serve");
+    }
+}
+
+/// Elsewhere a whole process has one priority.
+#[cfg(not(target_os = "linux"))]
+const fn give_way() {}
 
 /// Names what is in the folder, whether it can be read or not.
 fn sight(config: &Config) -> String {

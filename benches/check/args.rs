@@ -72,6 +72,8 @@ pub(crate) enum Role {
         #[arg(long, value_name = "COUNT", default_value_t = 500)]
         checks: usize,
     },
+    /// Measure what an edit of the policies every second is to those who are served meanwhile
+    Reload,
     /// The server that answers without looking
     #[command(hide = true)]
     Floor {
@@ -158,6 +160,16 @@ impl Args {
 }
 
 impl Settings {
+    /// Whether a subject was named.
+    pub(crate) fn names(&self, subject: &str) -> bool {
+        self.subjects.iter().any(|chosen| subject.starts_with(chosen.as_str()))
+    }
+
+    /// Whether it was named, or nobody was.
+    pub(crate) fn may_be(&self, subject: &str) -> bool {
+        self.subjects.is_empty() || self.names(subject)
+    }
+
     /// How long a cell is measured. A closed loop has tens of thousands of answers soon.
     pub(crate) fn time(&self, load: Load) -> Duration {
         let time = Duration::from_secs_f64(self.seconds);

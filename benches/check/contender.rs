@@ -48,6 +48,11 @@ pub(crate) trait Contender {
         Ok(())
     }
 
+    /// The folder of policies that it follows while it runs. None: there is nothing to edit.
+    fn policies(&self, _run: &Path) -> Option<PathBuf> {
+        None
+    }
+
     /// Starts it, and waits until it is ready.
     async fn start(&self, stage: &Stage<'_>) -> anyhow::Result<Started>;
 

@@ -27,6 +27,7 @@ mod parties;
 mod plan;
 mod proxy;
 mod question;
+mod reload;
 mod report;
 mod request;
 mod rounds;
@@ -64,6 +65,7 @@ fn main() -> anyhow::Result<()> {
         let work = async {
             match role {
                 Some(Role::Instructions { checks }) => instructions::count(&settings, checks).await,
+                Some(Role::Reload) => reload::measure(&settings).await,
                 _ => measure(&settings).await,
             }
         };

@@ -16,9 +16,7 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn try_new(settings: &Settings) -> anyhow::Result<Self> {
         let contenders = contender::all(settings)?;
-        let is_chosen = |contender: &Rc<dyn Contender>| {
-            settings.subjects.iter().any(|chosen| contender.name().starts_with(chosen.as_str()))
-        };
+        let is_chosen = |contender: &Rc<dyn Contender>| settings.names(&contender.name());
         for wanted in &settings.subjects {
             let names: Vec<_> = contenders.iter().map(|one| one.name()).collect();
             anyhow::ensure!(

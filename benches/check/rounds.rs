@@ -169,7 +169,12 @@ impl Bench {
     }
 }
 
-async fn run(connections: &Connections, settings: &Settings, load: Load, time: Duration) -> anyhow::Result<Sample> {
+pub(crate) async fn run(
+    connections: &Connections,
+    settings: &Settings,
+    load: Load,
+    time: Duration,
+) -> anyhow::Result<Sample> {
     let sample = match load {
         Load::Closed => saturate(connections, settings.in_flight_each, time).await?,
         Load::Rate(rate) => pace(connections, rate, time).await?,

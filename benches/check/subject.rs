@@ -3,6 +3,7 @@
 //! Each is a child of ours, pinned to the servers' core. All but the one that is measured are stopped (SIGSTOP), so that
 //! nobody looks at his policies or flushes his log on somebody else's time. Dropping a subject ends its process.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -116,22 +117,33 @@ impl Subject {
 
     /// How many records of decisions it wrote, and how many it gave up: asked of Tollgate alone.
     pub(crate) async fn records(&self) -> anyhow::Result<Option<Records>> {
-        let Some(metrics) = self.started.metrics else { return Ok(None) };
+        let Some(address) = self.started.metrics else { return Ok(None) };
         self.wake()?;
         // What was handed over just before it was stopped is still on its way.
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let metrics = Client::plain(metrics).send(&Request::get("metrics", "/metrics")).await?.text();
-        let sum = |name: &str| {
-            let values =
-                metrics.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit(' ').next());
-            values.flat_map(str::parse::<u64>).sum()
-        };
+        let metrics = metrics(address).await?;
         Ok(Some(Records {
-            written: sum("tollgate_ledger_records_total"),
-            lost: sum("tollgate_ledger_lost_records_total"),
-            syncs: sum("tollgate_ledger_syncs_total"),
+            written: sum(&metrics, "tollgate_ledger_records_total"),
+            lost: sum(&metrics, "tollgate_ledger_lost_records_total"),
+            syncs: sum(&metrics, "tollgate_ledger_syncs_total"),
         }))
     }
+
+    /// How many bundles have come into force: asked of Tollgate alone, while it runs.
+    pub(crate) async fn bundles(&self) -> anyhow::Result<u64> {
+        let metrics = metrics(self.started.metrics.context("it does not count its bundles")?).await?;
+        Ok(sum(&metrics, "tollgate_policy_reloads_total{outcome=\"accepted\"}"))
+    }
+}
+
+async fn metrics(address: SocketAddr) -> anyhow::Result<String> {
+    Ok(Client::plain(address).send(&Request::get("metrics", "/metrics")).await?.text())
+}
+
+/// The sum of all series whose line begins like this.
+fn sum(metrics: &str, name: &str) -> u64 {
+    let values = metrics.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit(' ').next());
+    values.flat_map(str::parse::<u64>).sum()
 }
 
 /// What became of the records.

@@ -9,7 +9,7 @@ use envoy_types::pb::envoy::service::auth::v3::authorization_client::Authorizati
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Ask, Seen, records, seen, shipped};
+use crate::support::{Ask, Seen, records, seen, shipped, until};
 
 pub struct Process {
     child: Child,
@@ -245,6 +245,27 @@ fn what_the_system_refuses_is_said_once() {
         let line = text.lines().last().unwrap();
         assert!(line.starts_with(&format!("error: {said}")) && line.matches("os error").count() == 1, "{line}");
     }
+}
+
+#[tokio::test]
+async fn who_compiles_policies_leaves_the_processor_to_those_who_answer() {
+    let folder = TempDir::new().unwrap();
+    let mut process = serve(&folder, &["--workers", "2"]);
+    process.line("ready", |line| line["message"] == "ready");
+    let nice = |name: &str| -> Vec<i32> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", process.id())).unwrap();
+        let stats = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
+        let of_thread = stats.filter_map(|stat| {
+            let (thread, fields) = stat.rsplit_once(") ")?;
+            // The 19th field (proc_pid_stat(5)); the name is the second.
+            thread.split_once('(')?.1.starts_with(name).then(|| fields.split(' ').nth(16)?.parse().ok())?
+        });
+        of_thread.collect()
+    };
+    let checks = nice("check-");
+    assert!(checks.len() == 2 && checks[0] == checks[1], "{checks:?}");
+    until("policies give way", || async { nice("policies")[0] == (checks[0] + 10).min(19) }).await;
+    assert_eq!(nice("check-"), checks);
 }
 
 #[test]

@@ -46,7 +46,11 @@ impl Contender for TollgateServe {
     }
 
     fn prepare(&self, run: &Path) -> anyhow::Result<()> {
-        bundle::write(self.actions, Beside::Alike, &self.policies(run))
+        bundle::write(self.actions, Beside::Alike, &self.folder(run))
+    }
+
+    fn policies(&self, run: &Path) -> Option<PathBuf> {
+        Some(self.folder(run))
     }
 
     async fn start(&self, stage: &Stage<'_>) -> anyhow::Result<Started> {
@@ -70,7 +74,7 @@ impl Contender for TollgateServe {
         }
         let options = Options {
             binary: stage.program(Path::new(BINARY))?,
-            policies: self.policies(stage.run),
+            policies: self.folder(stage.run),
             policies_poll: if stage.callgrind.is_some() { NEVER } else { BY_DEFAULT },
             listen: stage.listen(),
             ledger: stage.folder.join("ledger"),
@@ -104,7 +108,7 @@ impl Contender for TollgateServe {
 }
 
 impl TollgateServe {
-    fn policies(&self, run: &Path) -> PathBuf {
+    fn folder(&self, run: &Path) -> PathBuf {
         run.join(format!("policies-{}", self.actions))
     }
 }
