@@ -3,6 +3,7 @@
 
 #![no_main]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
@@ -53,7 +54,8 @@ impl Values for World<'_> {
 }
 
 fuzz_target!(|text: &str| {
-    let input = |name: &str, kind| Input { name: name.to_owned(), kind, optional: true, spelled: Spelled::Number };
+    let input =
+        |name: &str, kind| Arc::new(Input { name: name.to_owned(), kind, optional: true, spelled: Spelled::Number });
     let inputs = [
         input("amount", InputKind::Money { unit: MoneyUnit::Major, min: Decimal::ZERO }),
         input("count", InputKind::Integer),
