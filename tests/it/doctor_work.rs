@@ -50,6 +50,13 @@ const KINDS: &[Kind] = &[
     },
     Kind { name: "configurations in ConfigMaps", from: 20, file: config_maps, says: "istio.fail-open]" },
     Kind { name: "policies and workloads in namespaces", from: 5, file: workloads, says: "istio.ports-excluded]" },
+    Kind {
+        name: "selectors and workloads in one namespace",
+        from: 5,
+        file: selectors,
+        says: "istio.selector-unmatched]",
+    },
+    Kind { name: "filters that are off", from: 5, file: filters, says: "istio.filter-disabled]" },
 ];
 
 /// A dump with as many listeners, and as many virtual hosts: in a table for each, or in one for all.
@@ -104,6 +111,43 @@ fn workloads(count: usize) -> String {
              action: CUSTOM\n  provider: {{ name: tollgate }}\n  rules: [{{}}]\n\
              ---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: orders, namespace: shop-{n} }}\nspec:\n  template:\n    metadata:\n      \
              annotations: {{ traffic.sidecar.istio.io/excludeInboundPorts: \"8081\" }}\n    spec:\n      containers: [{{ name: app }}]\n"
+        )
+        .unwrap();
+    }
+    text
+}
+
+/// Each selector shares a label with all workloads, and has one more that only another kind of them has.
+fn selectors(count: usize) -> String {
+    let mut text = String::new();
+    for n in 0..count {
+        write!(
+            text,
+            "---\napiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {{ name: tollgate-{n}, namespace: shop }}\nspec:\n  \
+             workloadSelector: {{ labels: {{ team: orders, app: order-{n} }} }}\n  configPatches:\n    - applyTo: HTTP_FILTER\n      \
+             match: {{ context: SIDECAR_INBOUND }}\n      patch: {{ operation: INSERT_FIRST, value: {{ name: gate, typed_config: {ASKS} }} }}\n\
+             ---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: orders-{n}, namespace: shop }}\nspec:\n  template:\n    metadata:\n      \
+             labels: {{ team: orders, app: orders-{n} }}\n    spec:\n      containers: [{{ name: app }}]\n"
+        )
+        .unwrap();
+    }
+    text
+}
+
+/// The settings of a filter with which nothing is wrong.
+const ASKS: &str = "{ \"@type\": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz, stat_prefix: tollgate, \
+                    status_on_error: { code: ServiceUnavailable }, grpc_service: { timeout: 0.25s } }";
+
+/// As many routes turn on filters of other names.
+fn filters(count: usize) -> String {
+    let mut text = String::new();
+    for n in 0..count {
+        write!(
+            text,
+            "---\napiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {{ name: tollgate-{n}, namespace: shop-{n} }}\nspec:\n  \
+             configPatches:\n    - applyTo: HTTP_FILTER\n      match: {{ context: SIDECAR_INBOUND }}\n      \
+             patch: {{ operation: INSERT_FIRST, value: {{ name: gate-{n}, disabled: true, typed_config: {ASKS} }} }}\n    \
+             - applyTo: VIRTUAL_HOST\n      patch: {{ operation: MERGE, value: {{ typed_per_filter_config: {{ other-{n}: {{ config: {{}} }} }} }} }}\n"
         )
         .unwrap();
     }

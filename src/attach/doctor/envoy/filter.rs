@@ -202,8 +202,17 @@ pub(in super::super) fn disabled<'n>(holder: &Field<'n>, filter: &str) -> Option
 
 /// Whether a `typed_per_filter_config` has settings for the question that do not turn it off.
 pub(in super::super) fn turns_on(config: &Field<'_>, filter: &str) -> bool {
-    let settings = about(config, filter);
-    settings.iter().any(|one| !one.get("disabled").is_true() && !one.at("config.disabled").is_true())
+    about(config, filter).iter().any(|one| !is_off(one))
+}
+
+/// The names for which it has such settings, of whatever filters.
+pub(in super::super) fn turned_on<'n>(config: &Field<'n>) -> Vec<&'n str> {
+    let all = config.entries().into_iter();
+    all.filter(|(_, settings)| !is_off(settings)).map(|(name, _)| name).collect()
+}
+
+fn is_off(settings: &Field<'_>) -> bool {
+    settings.get("disabled").is_true() || settings.at("config.disabled").is_true()
 }
 
 /// What a `typed_per_filter_config` says of the question. Its keys are names of filters, and names are free.

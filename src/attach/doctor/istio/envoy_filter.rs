@@ -1,5 +1,7 @@
 //! Istio: filters that are put into Envoy's configuration by hand.
 
+use std::collections::BTreeSet;
+
 use super::super::envoy::filter;
 use super::super::field::Field;
 use super::super::finding::{Found, codes};
@@ -42,12 +44,16 @@ codes! {
 
 pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
     let all = asking(index);
+    let settings: Vec<_> = index.all(ENVOY_FILTER).flat_map(|one| one.root.find(filter::PER_FILTER)).collect();
+    // By its type, whatever the filter is called, and by a name.
+    let is_turned_on = settings.iter().any(|one| filter::turns_on(one, ""));
+    let turned_on: BTreeSet<_> = settings.iter().flat_map(filter::turned_on).collect();
     for (object, whose) in &all {
         match whose {
             Whose::Tollgates => {
                 check_filter(object, found);
-                for patch in patches(object) {
-                    check_disabled(object, &patch, index, found);
+                for patch in patches(object).iter().filter(|_| !is_turned_on) {
+                    check_disabled(object, patch, &turned_on, found);
                 }
             }
             // Who turns the question off need not name whom it is put to.
@@ -64,7 +70,7 @@ fn patches<'n>(filter: &Object<'n>) -> Vec<Field<'n>> {
 }
 
 /// A filter that nobody is asked by.
-fn check_disabled(object: &Object<'_>, patch: &Field<'_>, index: &Index<'_>, found: &mut Found) {
+fn check_disabled(object: &Object<'_>, patch: &Field<'_>, turned_on: &BTreeSet<&str>, found: &mut Found) {
     let value = patch.at("patch.value");
     let disabled = value.get("disabled");
     // A patch merges settings, and nothing that stands around them.
@@ -72,9 +78,7 @@ fn check_disabled(object: &Object<'_>, patch: &Field<'_>, index: &Index<'_>, fou
     if !is_added || !disabled.is_true() || !filter::is_question(&value.get("typed_config")) {
         return;
     }
-    let name = value.get("name").text().unwrap_or_default();
-    let turns_on = |one: &Object<'_>| one.root.find(filter::PER_FILTER).iter().any(|one| filter::turns_on(one, name));
-    if !index.all(ENVOY_FILTER).any(turns_on) {
+    if !value.get("name").text().is_some_and(|name| turned_on.contains(name)) {
         found.add(&DISABLED, object, &disabled);
     }
 }
