@@ -7,6 +7,7 @@
 //! for each bad content, the log.
 
 pub mod certificates;
+mod compile;
 mod folder;
 mod metrics;
 mod outside;
@@ -14,10 +15,10 @@ mod outside;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use compile::compile;
 pub use folder::{ReadError, digest, read};
 pub use metrics::Metrics;
 use outside::Outside;
@@ -253,33 +254,6 @@ fn name(files: &Result<Vec<SourceFile>, ReadError>) -> String {
 
 fn unreadable(error: &ReadError) -> String {
     format!("unreadable: {error}")
-}
-
-/// Compiles what was read, or says all that is wrong with it, and does something else meanwhile.
-///
-/// On a thread that ends here, since an allocator keeps for a thread what it worked with, and this one has nothing like it
-/// to do until somebody edits a policy.
-fn compile<T>(
-    files: Result<Vec<SourceFile>, ReadError>,
-    meanwhile: impl FnOnce() -> T,
-) -> (Result<Loaded, Vec<String>>, T) {
-    let files = match files {
-        Ok(files) => files,
-        Err(error) => return (Err(vec![error.to_string()]), meanwhile()),
-    };
-    let load =
-        || bundle::load_owned(files).map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>());
-    thread::scope(|scope| {
-        let compiling = thread::Builder::new().name("compile".to_owned()).spawn_scoped(scope, load);
-        let done = meanwhile();
-        let loaded = match compiling.map(thread::ScopedJoinHandle::join) {
-            Ok(Ok(loaded)) => loaded,
-            // A bundle that makes the compiler panic is a bad bundle, and no end of looking.
-            Ok(Err(_)) => Err(vec!["compiling panicked".to_owned()]),
-            Err(error) => Err(vec![format!("cannot start a thread to compile in: {error}")]),
-        };
-        (loaded, done)
-    })
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ mod scan;
 mod tree;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -32,14 +32,21 @@ use crate::terms::{AgentId, Money, Role, Tier};
 pub struct Condition {
     text: Box<str>,
     tree: tree::Tree,
-    names: Box<[Name]>,
+    names: Arc<[Name]>,
 }
 
 /// Reads many conditions. The same words stand in many contracts: they are parsed once, and are one condition wherever they
 /// mean the same.
 #[derive(Debug, Default)]
 pub struct Conditions {
-    known: RefCell<HashMap<Box<str>, Known>>,
+    remembered: RefCell<Remembered>,
+}
+
+#[derive(Debug, Default)]
+struct Remembered {
+    texts: HashMap<Box<str>, Known>,
+    /// Conditions that differ mention the same names, more often than not.
+    names: HashSet<Arc<[Name]>>,
 }
 
 /// Words that were parsed, and what they meant when they were checked first. What names stand for decides whether words are
@@ -50,8 +57,8 @@ struct Known {
     condition: Option<Arc<Condition>>,
 }
 
-/// How many are remembered. Parsing is most of what loading a bundle takes; remembering all that are written only once would
-/// take memory for nothing.
+/// How many of each are remembered. Parsing is most of what loading a bundle takes; remembering all that are written only
+/// once would take memory for nothing.
 const MAX_REMEMBERED: usize = 1024;
 
 /// What is wrong with a condition's text.
@@ -111,29 +118,46 @@ pub trait Values {
 impl Conditions {
     /// Reads and checks a text. The faults are never empty.
     pub fn compile(&self, text: &str, scope: &Scope<'_>) -> Result<Arc<Condition>, Vec<Fault>> {
-        let mut all = self.known.borrow_mut();
-        if let Some(known) = all.get_mut(text) {
-            return known.compile(text, scope);
+        let Remembered { texts, names } = &mut *self.remembered.borrow_mut();
+        if let Some(known) = texts.get_mut(text) {
+            return known.compile(text, scope, names);
         }
         let mut known = Known { syntax: parse(text)?, condition: None };
-        let compiled = known.compile(text, scope);
-        if all.len() < MAX_REMEMBERED {
-            all.insert(text.into(), known);
+        let compiled = known.compile(text, scope, names);
+        if texts.len() < MAX_REMEMBERED {
+            texts.insert(text.into(), known);
         }
         compiled
     }
 }
 
 impl Known {
-    fn compile(&mut self, text: &str, scope: &Scope<'_>) -> Result<Arc<Condition>, Vec<Fault>> {
+    fn compile(
+        &mut self,
+        text: &str,
+        scope: &Scope<'_>,
+        lists: &mut HashSet<Arc<[Name]>>,
+    ) -> Result<Arc<Condition>, Vec<Fault>> {
         let (tree, names) = check::check(&self.syntax, scope)?;
-        if let Some(same) = self.condition.as_ref().filter(|one| one.tree == tree && *one.names == names) {
+        if let Some(same) = self.condition.as_ref().filter(|one| one.tree == tree && *one.names == *names) {
             return Ok(Arc::clone(same));
         }
-        let condition = Arc::new(Condition { text: text.into(), tree, names: names.into() });
+        let condition = Arc::new(Condition { text: text.into(), tree, names: shared(names, lists) });
         self.condition.get_or_insert_with(|| Arc::clone(&condition));
         Ok(condition)
     }
+}
+
+/// The names as one list for all that mention the same.
+fn shared(names: Vec<Name>, lists: &mut HashSet<Arc<[Name]>>) -> Arc<[Name]> {
+    if let Some(same) = lists.get(names.as_slice()) {
+        return Arc::clone(same);
+    }
+    let names = Arc::from(names);
+    if lists.len() < MAX_REMEMBERED {
+        lists.insert(Arc::clone(&names));
+    }
+    names
 }
 
 impl Condition {

@@ -11,6 +11,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::thread;
 
 use tempfile::TempDir;
 use volume::{Payload, Volume, Written};

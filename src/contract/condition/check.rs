@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::name::{Name, Scope, Type};
 use super::parse::{Binary, Kind, Literal, Syntax};
-use super::tree::{Comparison, Constant, TextTest, Tree, With};
+use super::tree::{Comparison, Constant, Place, TextTest, Tree, With};
 use super::{Fault, literal};
 use crate::terms::nearest;
 
@@ -32,7 +32,7 @@ struct Checker<'a> {
 
 /// A name, by its place among the names that the condition mentions.
 struct Named {
-    place: usize,
+    place: Place,
     name: Name,
     of: Type,
 }
@@ -118,7 +118,7 @@ impl Checker<'_> {
         Some(Tree::Compare(name.place, how, with?))
     }
 
-    fn same(&mut self, whole: &Syntax, name: &Named, other: &Named) -> Option<usize> {
+    fn same(&mut self, whole: &Syntax, name: &Named, other: &Named) -> Option<Place> {
         if name.place == other.place {
             return self.refuse(Fault::new(&whole.range, format!("`{}` is compared with itself", name.name)));
         }
@@ -158,7 +158,7 @@ impl Checker<'_> {
             }
         };
         let with = match item_read {
-            Operand::Literal(Literal::Text(text)) => With::Constant(Constant::Text(text)),
+            Operand::Literal(Literal::Text(text)) => With::Constant(Constant::Text(text.into())),
             Operand::Named(Named { place, of: Type::Text, .. }) => With::Name(place),
             _ => {
                 let fault =
@@ -192,7 +192,7 @@ impl Checker<'_> {
             }
             constants.push(constant);
         }
-        Some(Tree::Among(name.place, constants))
+        Some(Tree::Among(name.place, constants.into()))
     }
 
     fn method(&mut self, whole: &Range<usize>, on: &Syntax, method: &str, args: &[Syntax]) -> Option<Tree> {
@@ -218,7 +218,7 @@ impl Checker<'_> {
         }
         match args {
             [Syntax { kind: Kind::Literal(Literal::Text(text)), .. }] if !text.is_empty() => {
-                Some(Tree::Text(name.place, *how, text.clone()))
+                Some(Tree::Text(name.place, *how, text.as_str().into()))
             }
             _ => {
                 let fault = Fault::new(whole, format!("`{method}` takes one text in quotes, which is not empty"));
@@ -258,7 +258,7 @@ impl Checker<'_> {
         match found {
             Ok((name, of)) => {
                 let known = self.names.iter().position(|one| *one == name);
-                let place = known.unwrap_or(self.names.len());
+                let place = known.unwrap_or(self.names.len()).try_into().unwrap_or(Place::MAX);
                 if known.is_none() {
                     self.names.push(name.clone());
                 }

@@ -23,9 +23,9 @@ pub(super) fn beside(
     at: &Range<usize>,
 ) -> Result<Result<Constant, Fault>, Type> {
     match (of, literal) {
-        (Type::Text, Literal::Text(text)) => Ok(spelled(name, &text, at).map(|()| Constant::Text(text))),
+        (Type::Text, Literal::Text(text)) => Ok(spelled(name, &text, at).map(|()| Constant::Text(text.into()))),
         (Type::Automation, Literal::Text(text)) => {
-            Ok(word(&text, "a word for who acts", &AUTOMATION, at).map(|()| Constant::Text(text)))
+            Ok(word(&text, "a word for who acts", &AUTOMATION, at).map(|()| Constant::Text(text.into())))
         }
         (Type::Tier, Literal::Text(text)) => Ok(tier(&text, at)),
         (Type::Number, Literal::Integer(number)) => Ok(Ok(Constant::Number(number.into()))),

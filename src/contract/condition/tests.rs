@@ -70,7 +70,8 @@ fn what_is_written_the_same_is_one_condition_and_is_checked_against_each_scope()
     assert!(compile("subject ==", true).is_err());
     let other = compile("subject == 'customer-5'", true).unwrap();
     assert!(!Arc::ptr_eq(&first, &other));
-    assert_eq!(conditions.known.borrow().len(), 2, "what was not parsed is not remembered");
+    assert!(Arc::ptr_eq(&first.names, &other.names), "what both mention is held once");
+    assert_eq!(conditions.remembered.borrow().texts.len(), 2, "what was not parsed is not remembered");
 }
 
 #[test]

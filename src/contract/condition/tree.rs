@@ -12,32 +12,35 @@ use rust_decimal::Decimal;
 use super::{Name, Unknown, Value, Values};
 use crate::terms::{Money, Tier};
 
-/// A part that holds or does not. Names are places in the condition's list of them.
+/// A name's place in the condition's list of them. A condition has few parts, and a bundle many conditions.
+pub(super) type Place = u8;
+
+/// A part that holds or does not.
 #[derive(Debug, PartialEq)]
 pub(super) enum Tree {
     Not(Box<Tree>),
     And(Box<[Tree; 2]>),
     Or(Box<[Tree; 2]>),
     /// An input that is true or false.
-    Is(usize),
-    Compare(usize, Comparison, With),
+    Is(Place),
+    Compare(Place, Comparison, With),
     /// One of these.
-    Among(usize, Vec<Constant>),
+    Among(Place, Box<[Constant]>),
     /// In the list that a name stands for.
-    Member(With, usize),
-    Text(usize, TextTest, String),
+    Member(With, Place),
+    Text(Place, TextTest, Box<str>),
 }
 
 /// The other side of a comparison.
 #[derive(Debug, PartialEq)]
 pub(super) enum With {
-    Name(usize),
+    Name(Place),
     Constant(Constant),
 }
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Constant {
-    Text(String),
+    Text(Box<str>),
     Number(Decimal),
     Money(Money),
     Boolean(bool),
@@ -109,7 +112,7 @@ impl<'a, V: Values> Call<'a, V> {
         Ok((self.holds(left)?, self.holds(right)?))
     }
 
-    fn order(&self, name: usize, with: &'a With) -> Result<Ordering, Unknown> {
+    fn order(&self, name: Place, with: &'a With) -> Result<Ordering, Unknown> {
         compare(self.value(name)?, self.with(with)?).ok_or_else(|| self.unknown(name))
     }
 
@@ -120,14 +123,14 @@ impl<'a, V: Values> Call<'a, V> {
         }
     }
 
-    fn value(&self, name: usize) -> Result<Value<'a>, Unknown> {
-        let value = self.names.get(name).and_then(|name| self.values.value(name));
+    fn value(&self, name: Place) -> Result<Value<'a>, Unknown> {
+        let value = self.names.get(usize::from(name)).and_then(|name| self.values.value(name));
         value.ok_or_else(|| self.unknown(name))
     }
 
-    fn unknown(&self, name: usize) -> Unknown {
+    fn unknown(&self, name: Place) -> Unknown {
         // A place outside of the list is never made; `now` stands for it rather than a panic.
-        Unknown { name: self.names.get(name).cloned().unwrap_or(Name::Now) }
+        Unknown { name: self.names.get(usize::from(name)).cloned().unwrap_or(Name::Now) }
     }
 }
 
