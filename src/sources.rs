@@ -164,7 +164,7 @@ impl Watcher {
             return;
         }
         self.unread = 0;
-        if self.last_seen.as_ref() == Some(&sight(&self.config)) {
+        if self.last_seen.as_ref().is_some_and(|seen| *seen == sight(&self.config)) {
             self.last_outside = outside;
             return;
         }

@@ -83,6 +83,7 @@ const CHECKS: &[Check] = &[
     kubernetes::workload::check,
     kubernetes::socket::check,
     kubernetes::service::check,
+    kubernetes::asked::check,
 ];
 
 static TABLES: &[&[&Code]] = &[
@@ -110,4 +111,5 @@ static TABLES: &[&[&Code]] = &[
     kubernetes::workload::CODES,
     kubernetes::socket::CODES,
     kubernetes::service::CODES,
+    kubernetes::asked::CODES,
 ];

@@ -1,6 +1,7 @@
 //! `tollgate doctor`: each failure that it knows is planted in a file of its own, and found there and nowhere else.
 
 mod istio;
+mod kubernetes;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -56,6 +56,7 @@ const KINDS: &[Kind] = &[
         file: selectors,
         says: "istio.selector-unmatched]",
     },
+    Kind { name: "Services that are asked", from: 5, file: asked, says: "kubernetes.service-missing]" },
     Kind { name: "filters that are off", from: 5, file: filters, says: "istio.filter-disabled]" },
 ];
 
@@ -128,6 +129,27 @@ fn selectors(count: usize) -> String {
              match: {{ context: SIDECAR_INBOUND }}\n      patch: {{ operation: INSERT_FIRST, value: {{ name: gate, typed_config: {ASKS} }} }}\n\
              ---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: orders-{n}, namespace: shop }}\nspec:\n  template:\n    metadata:\n      \
              labels: {{ team: orders, app: orders-{n} }}\n    spec:\n      containers: [{{ name: app }}]\n"
+        )
+        .unwrap();
+    }
+    text
+}
+
+/// Each provider names a Service that is not there, among as many that are, and as many hosts that are declared.
+fn asked(count: usize) -> String {
+    let mut text = "extensionProviders:\n".to_owned();
+    for n in 0..count {
+        writeln!(
+            text,
+            "  - {{ name: tollgate-{n}, envoyExtAuthzGrpc: {{ service: gate-{n}.shop.svc.cluster.local, port: 9000, timeout: 250ms, statusOnError: \"503\" }} }}"
+        )
+        .unwrap();
+    }
+    for n in 0..count {
+        write!(
+            text,
+            "---\napiVersion: v1\nkind: Service\nmetadata: {{ name: tollgate-{n}, namespace: shop }}\nspec: {{ ports: [{{ name: grpc, port: 9000 }}] }}\n\
+             ---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{ name: other-{n}, namespace: shop }}\nspec: {{ hosts: [other-{n}.shop.svc.cluster.local] }}\n"
         )
         .unwrap();
     }

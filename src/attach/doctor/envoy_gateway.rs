@@ -9,7 +9,7 @@ use super::field::Field;
 use super::object::{EXTENSION_POLICY, Index, Object, SECURITY_POLICY, ours};
 
 /// The policies that ask about a request before it goes on: Tollgate's, where some name it.
-fn questions<'i, 'n>(index: &'i Index<'n>) -> Vec<&'i Object<'n>> {
+pub(super) fn questions<'i, 'n>(index: &'i Index<'n>) -> Vec<&'i Object<'n>> {
     let asks = |one: &&Object<'_>| one.spec().get("extAuth").exists();
     ours(index.all(SECURITY_POLICY).filter(asks).collect(), |one| {
         one.spec().get("extAuth").mentions("tollgate") || one.name.contains("tollgate")
@@ -20,6 +20,12 @@ fn questions<'i, 'n>(index: &'i Index<'n>) -> Vec<&'i Object<'n>> {
 fn processors<'i, 'n>(index: &'i Index<'n>) -> Vec<&'i Object<'n>> {
     let asks = |one: &&Object<'_>| one.spec().get("extProc").exists();
     ours(index.all(EXTENSION_POLICY).filter(asks).collect(), |one| one.root.mentions("tollgate"))
+}
+
+/// Whom a policy asks. Both spellings: one, and a list.
+pub(super) fn backends<'n>(grpc: &Field<'n>) -> Vec<Field<'n>> {
+    let one = grpc.get("backendRef");
+    grpc.get("backendRefs").items().into_iter().chain(one.exists().then_some(one)).collect()
 }
 
 /// Whether a policy is attached to an object by its labels.

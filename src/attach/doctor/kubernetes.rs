@@ -1,5 +1,6 @@
 //! Kubernetes: how Tollgate runs, and how its policies reach it.
 
+pub(super) mod asked;
 pub(super) mod policies;
 pub(super) mod service;
 pub(super) mod socket;

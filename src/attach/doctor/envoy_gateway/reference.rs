@@ -35,9 +35,7 @@ pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
         services: ByNamespace::of(index.all(SERVICE).map(|one| (one.namespace, ()))),
     };
     for policy in super::questions(index) {
-        let grpc = policy.spec().at("extAuth.grpc");
-        let one = grpc.get("backendRef");
-        let refs: Vec<_> = grpc.get("backendRefs").items().into_iter().chain(one.exists().then_some(one)).collect();
+        let refs = super::backends(&policy.spec().at("extAuth.grpc"));
         check_policy(policy, &refs, given, found);
     }
     for policy in super::processors(index) {

@@ -12,12 +12,16 @@ codes! {
 }
 
 pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
-    let is_ours = |one: &&Object<'_>| one.name.contains("tollgate") || one.spec().get("selector").mentions("tollgate");
-    for service in index.all(SERVICE).filter(is_ours) {
+    for service in index.all(SERVICE).filter(|one| is_ours(one)) {
         for port in service.spec().get("ports").items().iter().filter(|port| is_for_checks(port) && !says_so(port)) {
             found.add(&PORT_PROTOCOL, service, port);
         }
     }
+}
+
+/// Whether it is of Tollgate.
+pub(super) fn is_ours(service: &Object<'_>) -> bool {
+    service.name.contains("tollgate") || service.spec().get("selector").mentions("tollgate")
 }
 
 fn is_for_checks(port: &Field<'_>) -> bool {
