@@ -65,7 +65,7 @@ pub struct Loaded {
     pub cases: Vec<Case>,
 }
 
-/// What one file of a bundle says, and what is wrong with it. Whether the files go together is another question.
+/// What some files of a bundle say, and what is wrong with them. Whether all files go together is another question.
 #[derive(Debug)]
 pub struct Part {
     documents: Vec<documents::Document>,
@@ -82,17 +82,14 @@ pub fn load(files: &[SourceFile]) -> Result<Loaded, Problems> {
 
 /// The same, of files that nobody needs any more: their texts are not held twice.
 pub fn load_owned(files: Vec<SourceFile>) -> Result<Loaded, Problems> {
-    load_by(files, read_each)
+    load_by(files, |files| vec![Part::read(files)])
 }
 
-/// The same, of files that the caller reads in its own way: each by [`Part::read`], and the parts in the order of the files.
-pub fn load_by(
-    files: Vec<SourceFile>,
-    read_each: impl FnOnce(Vec<SourceFile>) -> Vec<Part>,
-) -> Result<Loaded, Problems> {
+/// The same, of files that the caller reads as [`Part`]s in its own way, in their order.
+pub fn load_by(files: Vec<SourceFile>, read: impl FnOnce(Vec<SourceFile>) -> Vec<Part>) -> Result<Loaded, Problems> {
     let mut problems = Problems::default();
     let digest = digest(&files);
-    let documents = documents_of(files, read_each, &mut problems)?;
+    let documents = documents_of(files, read, &mut problems)?;
     if documents.is_empty() && problems.is_empty() {
         problems.push(
             Problem::of_whole("there is no policy document")
@@ -112,7 +109,7 @@ pub fn load_by(
 /// may stand there.
 pub fn check_part(files: Vec<SourceFile>) -> Result<(), Problems> {
     let mut problems = Problems::default();
-    let documents = documents_of(files, read_each, &mut problems)?;
+    let documents = documents_of(files, |files| vec![Part::read(files)], &mut problems)?;
     compile::compile(documents, compile::Documents::SomeUnread, String::new(), &mut problems);
     problems.sort();
     if problems.is_empty() { Ok(()) } else { Err(problems) }
@@ -121,7 +118,7 @@ pub fn check_part(files: Vec<SourceFile>) -> Result<(), Problems> {
 /// The documents of all files. What is wrong with them is added; too much of them is not read at all.
 fn documents_of(
     files: Vec<SourceFile>,
-    read_each: impl FnOnce(Vec<SourceFile>) -> Vec<Part>,
+    read: impl FnOnce(Vec<SourceFile>) -> Vec<Part>,
     problems: &mut Problems,
 ) -> Result<Vec<documents::Document>, Problems> {
     if files.iter().map(|file| file.text.len()).sum::<usize>() > MAX_BYTES {
@@ -129,28 +126,35 @@ fn documents_of(
         return Err(std::mem::take(problems));
     }
     let mut documents = Vec::new();
-    for part in read_each(files) {
+    for part in read(files) {
         documents.extend(part.documents);
         problems.append(part.problems);
     }
     Ok(documents)
 }
 
-fn read_each(files: Vec<SourceFile>) -> Vec<Part> {
-    files.into_iter().map(Part::read).collect()
-}
-
 impl Part {
-    /// Reads a file: each document as soon as it is there; none where the file is no YAML to its end.
-    pub fn read(file: SourceFile) -> Self {
-        let (mut documents, mut problems, mut wrong) = (Vec::new(), Problems::default(), Problems::default());
-        let take = |node| documents.extend(documents::read_document(node, &mut wrong));
-        match yaml::each_document(&Arc::new(file), yaml::Dialect::Ours, &mut problems, take) {
-            yaml::Syntax::Whole => problems.append(wrong),
-            // What stands before a break may be half of what was meant.
-            yaml::Syntax::Broken => documents.clear(),
+    /// Reads some files. The problems of one part are bounded, however many files it has.
+    pub fn read(files: Vec<SourceFile>) -> Self {
+        let (mut documents, mut problems) = (Vec::new(), Problems::default());
+        for file in files {
+            documents.extend(read_file(&Arc::new(file), &mut problems));
         }
         Self { documents, problems }
+    }
+}
+
+/// The documents of one file, each read as soon as it is there; none where the file is no YAML to its end.
+fn read_file(file: &Arc<SourceFile>, problems: &mut Problems) -> Vec<documents::Document> {
+    let (mut documents, mut wrong) = (Vec::new(), Problems::default());
+    let take = |node| documents.extend(documents::read_document(node, &mut wrong));
+    match yaml::each_document(file, yaml::Dialect::Ours, problems, take) {
+        yaml::Syntax::Whole => {
+            problems.append(wrong);
+            documents
+        }
+        // What stands before a break may be half of what was meant.
+        yaml::Syntax::Broken => Vec::new(),
     }
 }
 

@@ -168,6 +168,8 @@ impl Watcher {
             self.last_outside = outside;
             return;
         }
+        // As long as there is no bundle, nobody is served whom it could hold up.
+        let readers = if self.current.load().is_none() { compile::one_per_core() } else { 1 };
         for look in 0..MAX_LOOKS {
             let files = read(&self.config.folder);
             let digest = name(&files);
@@ -175,10 +177,10 @@ impl Watcher {
             let mut stands_still = || pause().then(|| sight(&self.config) == digest);
             // A large bundle is in force the sooner. What does not stand still is compiled in vain, but not at each look.
             let (loaded, is_steady) = if look == 0 {
-                compile(files, stands_still)
+                compile(files, readers, stands_still)
             } else {
                 match stands_still() {
-                    Some(true) => compile(files, || Some(true)),
+                    Some(true) => compile(files, readers, || Some(true)),
                     other => (Err(Vec::new()), other),
                 }
             };

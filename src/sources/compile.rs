@@ -1,9 +1,11 @@
 //! From files to a bundle, on threads that end with it: an allocator keeps for a thread what it worked with, and nobody has
 //! anything like it to do until a policy is edited.
 //!
-//! Reading YAML is half of the work, and a large bundle always has several files, so those are read on several threads.
+//! Reading YAML is half of the work, and a large bundle nearly always has several files: while it is waited for, those are read
+//! on several threads.
 
 use std::iter;
+use std::mem;
 use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -14,10 +16,13 @@ use crate::yaml::SourceFile;
 
 /// From so many on another thread is worth its start.
 const MANY_BYTES: usize = 256 * 1024;
+/// Into how many pieces files are divided. What is wrong with each piece is kept until all are read, and bounded.
+const PIECES: usize = 16;
 
 /// Compiles what was read, or says all that is wrong with it, and does something else meanwhile.
 pub(super) fn compile<T>(
     files: Result<Vec<SourceFile>, ReadError>,
+    readers: usize,
     meanwhile: impl FnOnce() -> T,
 ) -> (Result<Loaded, Vec<String>>, T) {
     let files = match files {
@@ -25,7 +30,7 @@ pub(super) fn compile<T>(
         Err(error) => return (Err(vec![error.to_string()]), meanwhile()),
     };
     let load = || {
-        let loaded = bundle::load_by(files, |files| read_each(readers(&files), files));
+        let loaded = bundle::load_by(files, |files| read(files, readers));
         loaded.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())
     };
     thread::scope(|scope| {
@@ -41,20 +46,40 @@ pub(super) fn compile<T>(
     })
 }
 
-/// On how many threads these files are read: as many as there are cores, where they are large.
-fn readers(files: &[SourceFile]) -> usize {
+/// On how many threads files are read at the most.
+pub(super) fn one_per_core() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Reads files on several threads, if they are large.
+fn read(files: Vec<SourceFile>, readers: usize) -> Vec<Part> {
     match files.iter().map(|file| file.text.len()).sum() {
-        0..MANY_BYTES => 1,
-        MANY_BYTES.. => thread::available_parallelism().map_or(1, usize::from),
+        0..MANY_BYTES => vec![Part::read(files)],
+        bytes => read_pieces(divide(files, bytes.div_ceil(PIECES)), readers),
     }
 }
 
-/// Reads each file, whoever has time for it.
-fn read_each(readers: usize, files: Vec<SourceFile>) -> Vec<Part> {
-    let readers = readers.min(files.len());
-    let waiting = Mutex::new(files.into_iter().enumerate());
+/// Files in their order, in pieces of so many bytes or of one file that is larger.
+fn divide(files: Vec<SourceFile>, bytes: usize) -> Vec<Vec<SourceFile>> {
+    let (mut pieces, mut piece, mut held) = (Vec::new(), Vec::new(), 0);
+    for file in files {
+        held += file.text.len();
+        piece.push(file);
+        if held >= bytes {
+            pieces.push(mem::take(&mut piece));
+            held = 0;
+        }
+    }
+    pieces.push(piece);
+    pieces
+}
+
+/// Reads each piece, whoever has time for it.
+fn read_pieces(pieces: Vec<Vec<SourceFile>>, readers: usize) -> Vec<Part> {
+    let readers = readers.min(pieces.len());
+    let waiting = Mutex::new(pieces.into_iter().enumerate());
     let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let read = || -> Vec<_> { iter::from_fn(next).map(|(place, file)| (place, Part::read(file))).collect() };
+    let read = || -> Vec<_> { iter::from_fn(next).map(|(place, files)| (place, Part::read(files))).collect() };
     let mut parts = thread::scope(|scope| {
         let start = |_| thread::Builder::new().name("read".to_owned()).spawn_scoped(scope, read);
         // Where no more threads can be started, this one reads what the others would have.
@@ -86,8 +111,16 @@ mod tests {
         texts.enumerate().map(|(n, text)| SourceFile { name: format!("{n:02}.yaml"), text }).collect()
     }
 
+    /// In as many pieces as there are files, and in one for each few.
     fn load(files: &[SourceFile], readers: usize) -> Result<Loaded, String> {
-        bundle::load_by(files.to_vec(), |files| read_each(readers, files)).map_err(|problems| problems.to_string())
+        let load = |bytes| bundle::load_by(files.to_vec(), |files| read_pieces(divide(files, bytes), readers));
+        let [each, few] = [1, 1000].map(|bytes| load(bytes).map_err(|problems| problems.to_string()));
+        match (&each, &few) {
+            (Ok(each), Ok(few)) => assert_eq!(each.bundle.digest, few.bundle.digest),
+            (Err(each), Err(few)) => assert_eq!(each, few),
+            _ => panic!("{each:?} {few:?}"),
+        }
+        each
     }
 
     #[test]
@@ -111,9 +144,19 @@ mod tests {
     }
 
     #[test]
-    fn small_files_are_not_worth_a_thread() {
-        assert_eq!(readers(&files(40)), 1);
-        let large = SourceFile { name: String::new(), text: "#".repeat(MANY_BYTES) };
-        assert_eq!(readers(&[large]), thread::available_parallelism().map_or(1, usize::from));
+    fn files_are_divided_in_their_order_into_pieces_of_a_size() {
+        let of = |sizes: &[usize]| -> Vec<_> {
+            sizes.iter().map(|size| SourceFile { name: size.to_string(), text: "#".repeat(*size) }).collect()
+        };
+        let sizes = |files: Vec<SourceFile>, bytes| -> Vec<Vec<usize>> {
+            divide(files, bytes).iter().map(|piece| piece.iter().map(|file| file.text.len()).collect()).collect()
+        };
+        assert_eq!(sizes(of(&[3, 4, 20, 1, 1, 9]), 7), [vec![3, 4], vec![20], vec![1, 1, 9], vec![]]);
+        let many = files(5000);
+        let bytes = many.iter().map(|file| file.text.len()).sum::<usize>();
+        assert!(bytes > MANY_BYTES, "they are worth a thread");
+        let parts = read(many, 2);
+        assert!(parts.len() <= PIECES + 1, "{}", parts.len());
+        assert_eq!(read(files(40), 2).len(), 1, "these are not");
     }
 }

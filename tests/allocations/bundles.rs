@@ -53,6 +53,8 @@ const HELD_FOR_EACH: i64 = 800;
 const PEAK_FOR_EACH: u64 = 1600;
 /// What the shipped policies hold, with 35 actions and 112 cases that nobody keeps.
 const HELD_BY_SHIPPED: i64 = 112 * 1024;
+/// What is kept of what is wrong, and the tree of one file.
+const PROBLEMS: u64 = 1024 * 1024;
 /// One buffer, and names.
 const LOOK: u64 = 1024 * 1024 + 64 * 1024;
 
@@ -79,6 +81,21 @@ fn a_bundle_holds_little_and_takes_little_to_load() {
     assert!(peak <= PEAK_FOR_EACH, "{peak} bytes for each action while loading: {counted:?}");
     let counted = reloads(&sources::read(&shipped()).unwrap(), 1);
     assert!(counted.bytes_current <= HELD_BY_SHIPPED, "{counted:?}");
+}
+
+#[test]
+fn what_is_wrong_takes_little_however_many_files_it_is_in() {
+    let lines: String = (0..500).map(|n| format!("  a{n}: 1\n")).collect();
+    let service = |n: usize| {
+        format!(
+            "apiVersion: {}\nkind: Service\nmetadata: {{ name: s{n} }}\nhosts: [h.example]\nactions:\n{lines}",
+            bundle::API_VERSION
+        )
+    };
+    let files: Vec<_> = (0..200).map(|n| SourceFile { name: format!("{n}.yaml"), text: service(n) }).collect();
+    let bytes = files.iter().map(|file| file.text.len() as u64).sum::<u64>();
+    let counted = measure(|| assert!(bundle::load(&files).is_err()));
+    assert!(counted.bytes_max <= bytes + PROBLEMS, "{bytes} bytes in files: {counted:?}");
 }
 
 #[test]

@@ -135,16 +135,22 @@ fn selectors(count: usize) -> String {
     text
 }
 
-/// Each provider names a Service that is not there, among as many that are, and as many hosts that are declared.
+/// Half of the providers name Services that are not there, half one that has a port for each; and as many Services are there,
+/// and hosts that are declared.
 fn asked(count: usize) -> String {
     let mut text = "extensionProviders:\n".to_owned();
     for n in 0..count {
-        writeln!(
-            text,
-            "  - {{ name: tollgate-{n}, envoyExtAuthzGrpc: {{ service: gate-{n}.shop.svc.cluster.local, port: 9000, timeout: 250ms, statusOnError: \"503\" }} }}"
-        )
-        .unwrap();
+        for (name, port) in [(format!("gate-{n}"), 9000), ("tollgate".to_owned(), 9000 + n)] {
+            writeln!(
+                text,
+                "  - {{ name: tollgate-{n}, envoyExtAuthzGrpc: {{ service: {name}.shop.svc.cluster.local, port: {port}, timeout: 250ms, statusOnError: \"503\" }} }}"
+            )
+            .unwrap();
+        }
     }
+    let ports = |n: usize| format!("{{ name: grpc-{n}, port: {} }}", 9000 + n);
+    let ports = (0..count).map(ports).collect::<Vec<_>>().join(", ");
+    write!(text, "---\napiVersion: v1\nkind: Service\nmetadata: {{ name: tollgate, namespace: shop }}\nspec: {{ ports: [{ports}] }}\n").unwrap();
     for n in 0..count {
         write!(
             text,

@@ -1,6 +1,6 @@
 //! What the documents are: objects of Kubernetes, mesh configurations, configurations of Envoy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::documents::{Documents, Within, qualified};
 use super::field::Field;
@@ -89,6 +89,8 @@ pub(super) struct Index<'n> {
     objects_by_kind: BTreeMap<Kind, Vec<Object<'n>>>,
     /// By kind, name and namespace, where each stands among those of its kind.
     places_by_name: BTreeMap<(Kind, &'n str, &'n str), usize>,
+    /// Namespaces whose Services were listed, as `kubectl get` does.
+    pub(super) listed: BTreeSet<&'n str>,
     /// Kinds in which nothing is looked for, and how many there are of each.
     pub(super) others: BTreeMap<String, usize>,
 }
@@ -108,7 +110,13 @@ impl<'n> Index<'n> {
             return self.take_without_kind(root, within);
         };
         if kind.ends_with("List") && root.get("items").exists() && depth < MAX_DEPTH {
-            return root.get("items").items().iter().for_each(|item| self.take(item, within, depth + 1));
+            for item in root.get("items").items() {
+                if item.get("kind").is(SERVICE.1) {
+                    self.listed.extend(item.at("metadata.namespace").text());
+                }
+                self.take(&item, within, depth + 1);
+            }
+            return;
         }
         // Both have the mesh configuration in them.
         for path in ["spec.meshConfig", "spec.values.meshConfig"] {

@@ -14,6 +14,8 @@ use crate::terms::{Money, Tier};
 
 /// A name's place in the condition's list of them. A condition has few parts, and a bundle many conditions.
 pub(super) type Place = u8;
+const _: () =
+    assert!(super::parse::MAX_NODES < Place::MAX as usize, "each name has a place, and the last one is none's");
 
 /// A part that holds or does not.
 #[derive(Debug, PartialEq)]

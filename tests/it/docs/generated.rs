@@ -120,9 +120,11 @@ they are in Git, rendered, or in the cluster, and in the configuration of an Env
 ```sh
 set -o pipefail
 kubectl get -A -o yaml services,deployments,statefulsets,daemonsets,configmaps,networkpolicies,namespaces,authorizationpolicies.security.istio.io,\\
-envoyfilters.networking.istio.io,sidecars.networking.istio.io,gateways.gateway.networking.k8s.io | tollgate doctor -         # with Istio
+envoyfilters.networking.istio.io,sidecars.networking.istio.io,serviceentries.networking.istio.io,gateways.gateway.networking.k8s.io \\
+| tollgate doctor -                                           # with Istio
 kubectl get -A -o yaml services,deployments,statefulsets,configmaps,networkpolicies,gateways.gateway.networking.k8s.io,httproutes,referencegrants,\\
-securitypolicies,clienttrafficpolicies,envoyproxies,backendtlspolicies | tollgate doctor -                                    # with Envoy Gateway
+securitypolicies,envoyextensionpolicies,clienttrafficpolicies,envoyproxies,backendtlspolicies \\
+| tollgate doctor -                                           # with Envoy Gateway
 helm template tollgate deploy/helm/tollgate -f values.yaml | tollgate doctor -
 curl -sf localhost:9901/config_dump | tollgate doctor -       # an Istio proxy has 15000, Envoy Gateway's Envoy 19000
 ```

@@ -19,8 +19,12 @@ pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
     }
 }
 
-/// Whether it is of Tollgate.
-pub(super) fn is_ours(service: &Object<'_>) -> bool {
+/// Whether checks are meant to come by it.
+pub(super) fn is_for_tollgate(service: &Object<'_>) -> bool {
+    is_ours(service) && service.spec().get("ports").items().iter().any(is_for_checks)
+}
+
+fn is_ours(service: &Object<'_>) -> bool {
     service.name.contains("tollgate") || service.spec().get("selector").mentions("tollgate")
 }
 
