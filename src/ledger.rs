@@ -136,13 +136,24 @@ pub enum Error {
     #[error("the ledger in `{}` is in use by another process", .0.display())]
     InUse(PathBuf),
     /// The system refused.
-    #[error("cannot open the ledger in `{}`: {cause}", dir.display())]
+    #[error("cannot open the ledger in `{}`: {cause}{}", dir.display(), hint(cause.kind()))]
     Io {
         /// The ledger's folder.
         dir: PathBuf,
         /// What the system said. It stands in the message, and so is no cause of its own.
         cause: io::Error,
     },
+}
+
+/// What would mend it, for what goes wrong in pods.
+const fn hint(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::PermissionDenied => {
+            "; let the user that Tollgate runs as write there, in a pod with `securityContext.fsGroup`"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "; name a folder that can be written to, in a pod one of a volume",
+        _ => "",
+    }
 }
 
 /// Opens the ledger in a folder, and cuts off what a crash left half written ([`Writer::recovery`] says how much).

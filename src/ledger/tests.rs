@@ -317,6 +317,14 @@ fn a_folder_belongs_to_one_ledger_and_its_owner() {
 }
 
 #[test]
+fn what_goes_wrong_in_pods_is_said_with_what_mends_it() {
+    let said = |code| Error::Io { dir: "/l".into(), cause: io::Error::from_raw_os_error(code) }.to_string();
+    assert!(said(13).contains("os error 13") && said(13).ends_with("`securityContext.fsGroup`"), "{}", said(13));
+    assert!(said(30).ends_with("one of a volume"), "{}", said(30));
+    assert!(said(28).ends_with("(os error 28)"), "{}", said(28));
+}
+
+#[test]
 fn records_that_nobody_waits_for_are_lost_and_counted_when_the_queue_is_full() {
     let dir = tempfile::tempdir().unwrap();
     let (ledger, writer) = open(&Config { queue: 2, ..Config::new(dir.path()) }).unwrap();

@@ -86,6 +86,31 @@ fn an_edit_is_in_force_at_the_next_look_also_behind_a_bad_one() {
     }
 }
 
+/// Several threads read the first one, where there are several cores.
+#[test]
+fn a_large_folder_is_in_force_whole_and_so_is_its_edit() {
+    let folder = TempDir::new().unwrap();
+    let write = |n: usize, name: &str| {
+        let rest = "# As long as people write them.\n".repeat(1000);
+        let text = format!(
+            "apiVersion: tollgate.dev/v1alpha1\nkind: Service\nmetadata: {{ name: s{n} }}\nhosts: [s{n}.example]\n\
+             actions:\n  s{n}.{name}: {{ tier: open, routes: [{{ http: \"GET /{n}\" }}] }}\n{rest}"
+        );
+        fs::write(folder.path().join(format!("{n}.yaml")), text).unwrap();
+    };
+    (0..30).for_each(|n| write(n, "read"));
+    fs::write(folder.path().join("a.yaml"), GOOD).unwrap();
+    let (bundles, mut watcher) = watcher(folder.path());
+    for last in ["read", "list"] {
+        write(29, last);
+        look(&mut watcher);
+        let bundle = bundles.current().unwrap();
+        assert_eq!(bundle.digest, bundle::digest(&read(folder.path()).unwrap()));
+        assert_eq!(bundle.catalog.actions().count(), 30);
+        assert!(bundle.catalog.action_id(&format!("s29.{last}")).is_some());
+    }
+}
+
 #[test]
 fn writing_in_place_and_plain_renames_are_seen() {
     let folder = TempDir::new().unwrap();

@@ -199,16 +199,19 @@ impl Compiler<'_> {
     /// What stands in `at` must be an input, or the currency of an amount.
     fn check_located(&mut self, name: &Spanned<String>, inputs: &[Arc<Input>]) {
         let is_money = |input: &&Arc<Input>| matches!(input.kind, InputKind::Money { .. });
+        let is_input = inputs.iter().any(|input| input.name == name.value);
+        let of = name.value.strip_suffix(".currency");
+        if is_input || of.is_some_and(|of| inputs.iter().filter(is_money).any(|input| input.name == of)) {
+            return;
+        }
         let currencies = inputs.iter().filter(is_money).map(|input| format!("{}.currency", input.name));
         let known: Vec<_> = inputs.iter().map(|input| input.name.clone()).chain(currencies).collect();
-        if !known.contains(&name.value) {
-            let problem = Problem::at(&name.place, format!("the action declares no input `{}`", name.value));
-            let meant = self.problems.nearest(name, known.iter().map(String::as_str));
-            self.problems.push(match meant {
-                Some(meant) => problem.help(format!("did you mean `{meant}`?")),
-                None => problem.help("declare it under `inputs`"),
-            });
-        }
+        let problem = Problem::at(&name.place, format!("the action declares no input `{}`", name.value));
+        let meant = self.problems.nearest(name, known.iter().map(String::as_str));
+        self.problems.push(match meant {
+            Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+            None => problem.help("declare it under `inputs`"),
+        });
     }
 }
 

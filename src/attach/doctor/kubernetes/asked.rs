@@ -143,7 +143,7 @@ impl<'n> Given<'n> {
         }
         if let Some((of, name)) = parts(host) {
             let is_there = self.services.contains_key(&(name, Some(of)));
-            return is_there && namespace.is_some_and(|namespace| !namespace.is_empty() && namespace != of);
+            return is_there && namespace.is_some_and(|namespace| namespace != of);
         }
         let host = host.strip_suffix(".svc").unwrap_or(host);
         match host.split_once('.') {
