@@ -53,10 +53,11 @@ pub(super) fn one_per_core() -> usize {
 
 /// Reads files on several threads, if they are large.
 fn read(files: Vec<SourceFile>, readers: usize) -> Vec<Part> {
-    match files.iter().map(|file| file.text.len()).sum() {
-        0..MANY_BYTES => vec![Part::read(files)],
-        bytes => read_pieces(divide(files, bytes.div_ceil(PIECES)), readers),
+    let bytes: usize = files.iter().map(|file| file.text.len()).sum();
+    if readers == 1 || bytes < MANY_BYTES {
+        return vec![Part::read(files)];
     }
+    read_pieces(divide(files, bytes.div_ceil(PIECES)), readers)
 }
 
 /// Files in their order, in pieces of so many bytes or of one file that is larger.
@@ -144,6 +145,17 @@ mod tests {
     }
 
     #[test]
+    fn however_many_read_the_same_is_said_where_more_is_wrong_than_is_said() {
+        let lines: String = (0..300).map(|n| format!("  a{n}: 1\n")).collect();
+        let mut bad = files(10);
+        bad.iter_mut().skip(1).for_each(|file| file.text += &lines);
+        let alone = bundle::load(&bad).map(|_| ()).unwrap_err().to_string();
+        for readers in [1, 2, 5] {
+            assert_eq!(load(&bad, readers).map(|_| ()).unwrap_err(), alone, "{readers}");
+        }
+    }
+
+    #[test]
     fn files_are_divided_in_their_order_into_pieces_of_a_size() {
         let of = |sizes: &[usize]| -> Vec<_> {
             sizes.iter().map(|size| SourceFile { name: size.to_string(), text: "#".repeat(*size) }).collect()
@@ -155,8 +167,9 @@ mod tests {
         let many = files(5000);
         let bytes = many.iter().map(|file| file.text.len()).sum::<usize>();
         assert!(bytes > MANY_BYTES, "they are worth a thread");
+        assert_eq!(read(many.clone(), 1).len(), 1, "one reader divides nothing");
         let parts = read(many, 2);
-        assert!(parts.len() <= PIECES + 1, "{}", parts.len());
+        assert!((2..=PIECES + 1).contains(&parts.len()), "{}", parts.len());
         assert_eq!(read(files(40), 2).len(), 1, "these are not");
     }
 }

@@ -38,6 +38,9 @@ fn a_service_that_is_asked_is_held_against_those_of_its_namespace() {
         let text = text.replace("tollgate-authz.tollgate-system.svc.cluster.local", outside);
         assert_eq!(said(&text), all[1..], "{outside} is no Service of this cluster");
     }
+    let filters = text.split("---\n").find(|one| one.contains("EnvoyFilter")).unwrap();
+    let (_, patches) = filters.split_once("configPatches:\n").unwrap();
+    assert_eq!(said(&text.replace(patches, &format!("{patches}{patches}"))), all, "who asks twice asks the same");
     let backend = text.replace("name: tollgate-checks # <-", "name: tollgate-checks\n          kind: Backend");
     assert_eq!(said(&backend), all[..2]);
     let unlisted = text.replace(", port: 9000, targetPort: 9000", ", targetPort: 9000");

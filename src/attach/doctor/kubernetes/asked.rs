@@ -68,7 +68,10 @@ fn clusters<'n>(index: &Index<'n>) -> impl Iterator<Item = Asked<'n>> {
     let all = [ENVOY_FILTER, ENVOY].into_iter().flat_map(|kind| index.all(kind));
     let services = all.flat_map(|object| {
         let settings = object.root.find("typed_config").into_iter().filter(filter::is_question);
-        settings.map(|settings| (object.clone(), settings.at("grpc_service.envoy_grpc.cluster_name")))
+        let names = settings.map(|settings| settings.at("grpc_service.envoy_grpc.cluster_name"));
+        // Each listener of a proxy may ask the same one.
+        let mut seen = BTreeSet::new();
+        names.filter(move |name| seen.insert(name.text())).map(|name| (object.clone(), name))
     });
     let services = ours(services.collect(), |(_, name)| name.mentions("tollgate"));
     services.into_iter().filter_map(|(object, name)| {
@@ -112,12 +115,16 @@ fn parts(host: &str) -> Option<(&str, &str)> {
     (!namespace.contains('.') && domain != "clusterset.local").then_some((namespace, name))
 }
 
+/// The numbers of the ports that are listed.
+fn numbers(object: &Object<'_>, key: &str) -> BTreeSet<u64> {
+    object.spec().get("ports").items().iter().filter_map(|port| port.get(key).number()).collect()
+}
+
 impl<'n> Given<'n> {
     fn of(index: &Index<'n>) -> Self {
         let mut given = Self { services: BTreeMap::new(), hosts: BTreeMap::new(), whole: index.listed.clone() };
         for one in index.all(SERVICE) {
-            let ports: BTreeSet<_> =
-                one.spec().get("ports").items().iter().filter_map(|port| port.get("port").number()).collect();
+            let ports = numbers(one, "port");
             // One that is asked for in no namespace may be in any.
             for namespace in [Some(one.namespace), None] {
                 given.services.entry((one.name, namespace)).or_default().extend(&ports);
@@ -127,8 +134,7 @@ impl<'n> Given<'n> {
             }
         }
         for entry in index.all(SERVICE_ENTRY) {
-            let ports: BTreeSet<_> =
-                entry.spec().get("ports").items().iter().filter_map(|port| port.get("number").number()).collect();
+            let ports = numbers(entry, "number");
             for host in entry.spec().get("hosts").texts() {
                 given.hosts.entry(host).or_default().extend(&ports);
             }
