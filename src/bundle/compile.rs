@@ -48,21 +48,19 @@ pub(super) fn compile(
     let (mode, unmapped, headers) =
         defaults.map_or((None, None, None), |defaults| (defaults.mode, defaults.unmapped, defaults.headers));
     let headers: Vec<_> = headers.unwrap_or_default().into_iter().map(|name| ground::header(name, problems)).collect();
-    let headers = declares_headers.then_some(headers.as_slice());
     let tiers = sorted.tiers.map(|(_, tiers)| ground::tiers(tiers, problems)).unwrap_or_default();
     let identity = sorted.identity.map(|(_, identity)| ground::identity(identity, problems));
     let mut services = service::Compiler::new(Catalog::new(tiers), problems);
     sorted.services.into_iter().for_each(|(name, owner, service)| services.add(name, owner, service));
     let catalog = services.finish();
-    let conditions = Conditions::default();
-    let compiler =
-        contract::Compiler { catalog: &catalog, headers, conditions: &conditions, identity: identity.as_ref(), read };
+    let conditions = Conditions::new(declares_headers.then_some(headers.as_slice()));
+    let compiler = contract::Compiler { catalog: &catalog, conditions: &conditions, identity: identity.as_ref(), read };
     let mut contracts: Vec<_> = sorted
         .contracts
         .into_iter()
         .filter_map(|(name, owner, contract)| compiler.compile(name, owner, contract, problems))
         .collect();
-    let above = guardrail::Compiler { catalog: &catalog, headers, conditions: &conditions, read };
+    let above = guardrail::Compiler { catalog: &catalog, conditions: &conditions, read };
     let mut seen = HashMap::new();
     for (name, owner, typed) in sorted.overrides {
         above.exception((name, owner), typed, &mut contracts, &mut seen, problems);

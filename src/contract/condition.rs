@@ -25,6 +25,7 @@ use std::sync::Arc;
 pub use name::{Name, Scope};
 use rust_decimal::Decimal;
 
+use crate::catalog::Input;
 use crate::terms::{AgentId, Money, Role, Tier};
 
 /// A condition that was checked.
@@ -35,10 +36,11 @@ pub struct Condition {
     names: Arc<[Name]>,
 }
 
-/// Reads many conditions. The same words stand in many contracts: they are parsed once, and are one condition wherever they
-/// mean the same.
-#[derive(Debug, Default)]
-pub struct Conditions {
+/// Reads the conditions of one bundle. The same words stand in many contracts: they are parsed once, and are one condition
+/// wherever they mean the same.
+#[derive(Debug)]
+pub struct Conditions<'h> {
+    headers: Option<&'h [String]>,
     remembered: RefCell<Remembered>,
 }
 
@@ -49,12 +51,23 @@ struct Remembered {
     names: HashSet<Arc<[Name]>>,
 }
 
-/// Words that were parsed, and what they meant when they were checked first. What names stand for decides whether words are
-/// a condition, seldom which, so one is remembered and compared with.
+/// Words that were parsed, and what they meant.
 #[derive(Debug)]
 struct Known {
     syntax: parse::Syntax,
-    condition: Option<Arc<Condition>>,
+    /// What they meant when they were checked first. What names stand for decides whether words are a condition, seldom
+    /// which, so it is compared with, and shared by all that mean the same.
+    first: Option<Arc<Condition>>,
+    /// What they meant last. The next action mostly has the same inputs: then it is taken as it is.
+    last: Option<Checked>,
+}
+
+/// A condition, and of which actions it may be one.
+#[derive(Debug)]
+struct Checked {
+    inputs: Box<[Arc<Input>]>,
+    has_subject: bool,
+    condition: Arc<Condition>,
 }
 
 /// How many of each are remembered. Parsing is most of what loading a bundle takes; remembering all that are written only
@@ -115,14 +128,20 @@ pub trait Values {
     fn value(&self, name: &Name) -> Option<Value<'_>>;
 }
 
-impl Conditions {
-    /// Reads and checks a text. The faults are never empty.
-    pub fn compile(&self, text: &str, scope: &Scope<'_>) -> Result<Arc<Condition>, Vec<Fault>> {
+impl<'h> Conditions<'h> {
+    /// Conditions that may mention these headers, in lower case; `None` where it is not known which, and any may be.
+    pub fn new(headers: Option<&'h [String]>) -> Self {
+        Self { headers, remembered: RefCell::default() }
+    }
+
+    /// Reads and checks a text about an action with these inputs. The faults are never empty.
+    pub fn compile(&self, text: &str, inputs: &[Arc<Input>], has_subject: bool) -> Result<Arc<Condition>, Vec<Fault>> {
+        let scope = &Scope { inputs, headers: self.headers, has_subject };
         let Remembered { texts, names } = &mut *self.remembered.borrow_mut();
         if let Some(known) = texts.get_mut(text) {
             return known.compile(text, scope, names);
         }
-        let mut known = Known { syntax: parse(text)?, condition: None };
+        let mut known = Known { syntax: parse(text)?, first: None, last: None };
         let compiled = known.compile(text, scope, names);
         if texts.len() < MAX_REMEMBERED {
             texts.insert(text.into(), known);
@@ -138,12 +157,17 @@ impl Known {
         scope: &Scope<'_>,
         lists: &mut HashSet<Arc<[Name]>>,
     ) -> Result<Arc<Condition>, Vec<Fault>> {
-        let (tree, names) = check::check(&self.syntax, scope)?;
-        if let Some(same) = self.condition.as_ref().filter(|one| one.tree == tree && *one.names == *names) {
-            return Ok(Arc::clone(same));
+        let is_of = |last: &&Checked| *last.inputs == *scope.inputs && last.has_subject == scope.has_subject;
+        if let Some(last) = self.last.as_ref().filter(is_of) {
+            return Ok(Arc::clone(&last.condition));
         }
-        let condition = Arc::new(Condition { text: text.into(), tree, names: shared(names, lists) });
-        self.condition.get_or_insert_with(|| Arc::clone(&condition));
+        let (tree, names) = check::check(&self.syntax, scope)?;
+        let same = self.first.as_ref().filter(|one| one.tree == tree && *one.names == *names).map(Arc::clone);
+        let condition =
+            same.unwrap_or_else(|| Arc::new(Condition { text: text.into(), tree, names: shared(names, lists) }));
+        self.first.get_or_insert_with(|| Arc::clone(&condition));
+        let (inputs, has_subject) = (scope.inputs.into(), scope.has_subject);
+        self.last = Some(Checked { inputs, has_subject, condition: Arc::clone(&condition) });
         Ok(condition)
     }
 }
@@ -163,7 +187,7 @@ fn shared(names: Vec<Name>, lists: &mut HashSet<Arc<[Name]>>) -> Arc<[Name]> {
 impl Condition {
     /// Reads and checks a text. The faults are never empty.
     pub fn compile(text: &str, scope: &Scope<'_>) -> Result<Arc<Self>, Vec<Fault>> {
-        Conditions::default().compile(text, scope)
+        Conditions::new(scope.headers).compile(text, scope.inputs, scope.has_subject)
     }
 
     /// Says what is wrong with a text whatever the names in it stand for. The faults are never empty.

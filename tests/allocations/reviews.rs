@@ -59,6 +59,13 @@ fn a_review_takes_little_whatever_its_texts_hold() {
     let actions = document("Contract", "who: anyone\npurposes: [a]\nactions:\n");
     let hosts: String = (0..32).map(|number| format!("a{number}.b,")).collect();
     let service = document("Service", &format!("hosts: [{hosts}]\nactions:\n a.a:\n  tier: open\n  routes:\n"));
+    let headers: String = (0..40_000).map(|number| format!(" - {}\n", name(number))).collect();
+    let documents = [
+        document("Defaults", &format!("headers:\n{headers}")),
+        document("Service", "hosts: [a.b]\nactions:\n a.a:\n  tier: open\n  routes: [{ http: GET /a }]\n"),
+        document("Contract", "who: anyone\npurposes: [a]\nactions: { a.a: }\n"),
+    ];
+    let declared = documents.join("---\n");
     // As many as are read, then blanks.
     let bounded = |part: &'static str| {
         let most = 99_000 / part.matches(['[', '{', ',', '&', '*', '!']).count();
@@ -78,6 +85,19 @@ fn a_review_takes_little_whatever_its_texts_hold() {
         ("grants", filled(&actions, |number| format!(" {}.a:\n", name(number)), ""), true),
         ("limits", filled(&actions, |number| format!(" {}.a:\n  limit:\n   a: 1\n", name(number)), ""), true),
         ("routes", filled(&service, |number| format!("  - http: GET /{}\n", name(number)), ""), true),
+        (
+            "conditions beside many headers",
+            filled(
+                &declared,
+                |number| {
+                    let guardrail =
+                        document("Guardrail", &format!("on:\n when: \"caller.user == '{number}'\"\nthen: deny\n"));
+                    format!("---\n{}", guardrail.replace("name: a", &format!("name: a{number}")))
+                },
+                "",
+            ),
+            true,
+        ),
         ("documents", filled("", |_| "---\na\n".to_owned(), ""), false),
     ] {
         assert_eq!(check(what, &review(&json!({ "data": { "a.yaml": text } }))), Some(allowed), "{what}");

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use crate::bundle::read::Spanned;
-use crate::contract::{Condition, Conditions, Fault, Scope};
+use crate::catalog::Input;
+use crate::contract::{Condition, Conditions, Fault};
 use crate::yaml::{Problem, Problems};
 
-/// Reads a condition.
+/// Reads a condition about an action with these inputs.
 pub(super) fn condition(
     text: &Spanned<String>,
-    scope: &Scope<'_>,
-    conditions: &Conditions,
+    inputs: &[Arc<Input>],
+    has_subject: bool,
+    conditions: &Conditions<'_>,
     problems: &mut Problems,
 ) -> Option<Arc<Condition>> {
-    match conditions.compile(text, scope) {
+    match conditions.compile(text, inputs, has_subject) {
         Ok(condition) => Some(condition),
         Err(faults) => {
             say(text, faults, problems);

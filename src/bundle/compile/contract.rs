@@ -8,16 +8,14 @@ use super::{Documents, service};
 use crate::bundle::documents::contract::{Contract as Typed, Grant as TypedGrant, PartyKeys, Who as TypedWho};
 use crate::bundle::read::Spanned;
 use crate::catalog::{Action, Catalog};
-use crate::contract::{Conditions, Contract, Grant, Others, Retain, Scope, Sends, Who};
+use crate::contract::{Conditions, Contract, Grant, Others, Retain, Sends, Who};
 use crate::identity::Identity;
 use crate::terms::{ActionName, Name, Role, Tier, TrustDomain};
 use crate::yaml::{Place, Problem, Problems};
 
 pub(super) struct Compiler<'a> {
     pub(super) catalog: &'a Catalog,
-    /// Those that are declared, where that is known.
-    pub(super) headers: Option<&'a [String]>,
-    pub(super) conditions: &'a Conditions,
+    pub(super) conditions: &'a Conditions<'a>,
     /// None where no document says how proofs become parties: then nobody is ever known, and that is said nowhere else.
     pub(super) identity: Option<&'a Identity>,
     pub(super) read: Documents,
@@ -79,8 +77,8 @@ impl Compiler<'_> {
                 .push(problem.also(who, "this is for anyone").help("`who: anyone` is for actions of the tier `open`"));
         }
         let limits = typed.limit.map(|limits| service::limits(limits, &action.inputs, problems)).unwrap_or_default();
-        let scope = Scope { inputs: &action.inputs, headers: self.headers, has_subject: action.subject.is_some() };
-        let when = typed.when.and_then(|when| condition(&when, &scope, self.conditions, problems));
+        let has_subject = action.subject.is_some();
+        let when = typed.when.and_then(|when| condition(&when, &action.inputs, has_subject, self.conditions, problems));
         let sends = typed.sends.map(|sends| {
             refuse_empty(&sends.fields, "no body could be passed on", problems);
             refuse_long(&sends.fields, problems);

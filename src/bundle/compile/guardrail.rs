@@ -9,14 +9,13 @@ use super::{Documents, contract};
 use crate::bundle::documents::guardrail::{Guardrail as Typed, On, Override as TypedOverride, Then as TypedThen};
 use crate::bundle::read::Spanned;
 use crate::catalog::{Action, ActionId, Catalog, Demands, Input};
-use crate::contract::{Conditions, Contract, Guardrail, Override, Scope, Then};
+use crate::contract::{Conditions, Contract, Guardrail, Override, Then};
 use crate::terms::{ActionName, Name};
 use crate::yaml::{Place, Problem, Problems};
 
 pub(super) struct Compiler<'a> {
     pub(super) catalog: &'a Catalog,
-    pub(super) headers: Option<&'a [String]>,
-    pub(super) conditions: &'a Conditions,
+    pub(super) conditions: &'a Conditions<'a>,
     pub(super) read: Documents,
 }
 
@@ -49,7 +48,7 @@ impl Compiler<'_> {
             let actions: Vec<_> = about.iter().map(|(_, action)| *action).collect();
             let inputs = shared_inputs(&actions);
             let has_subject = actions.iter().all(|action| action.subject.is_some());
-            condition(&when, &Scope { inputs: &inputs, headers: self.headers, has_subject }, self.conditions, problems)
+            condition(&when, &inputs, has_subject, self.conditions, problems)
         });
         let then = match typed.then {
             TypedThen::Deny => Then::Deny,
@@ -148,8 +147,9 @@ impl Compiler<'_> {
             problems.push(Problem::at(&set.place, "the override sets nothing").help("`limit`, `when` or `mode`"));
         }
         let limits = set.value.limit.map(|limits| super::service::limits(limits, &action.inputs, problems));
-        let scope = Scope { inputs: &action.inputs, headers: self.headers, has_subject: action.subject.is_some() };
-        let when = set.value.when.and_then(|when| condition(&when, &scope, self.conditions, problems));
+        let has_subject = action.subject.is_some();
+        let when =
+            set.value.when.and_then(|when| condition(&when, &action.inputs, has_subject, self.conditions, problems));
         grant.exception = Some(Box::new(Override {
             name: name.value,
             owner,

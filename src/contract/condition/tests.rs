@@ -10,6 +10,7 @@ use rust_decimal::Decimal;
 use world::{Known, World, compile};
 
 use super::*;
+use crate::catalog::{InputKind, Spelled};
 
 fn world() -> World {
     let text = |text: &str| Known::Text(text.to_owned());
@@ -58,9 +59,8 @@ fn check(text: &str, expected: bool) {
 
 #[test]
 fn what_is_written_the_same_is_one_condition_and_is_checked_against_each_scope() {
-    let conditions = Conditions::default();
-    let compile =
-        |text: &str, has_subject| conditions.compile(text, &Scope { inputs: &[], headers: Some(&[]), has_subject });
+    let conditions = Conditions::new(Some(&[]));
+    let compile = |text: &str, has_subject| conditions.compile(text, &[], has_subject);
     let text = "subject == 'customer-4'";
     assert!(compile(text, false).is_err(), "there is no subject");
     let (first, second) = (compile(text, true).unwrap(), compile(text, true).unwrap());
@@ -72,6 +72,23 @@ fn what_is_written_the_same_is_one_condition_and_is_checked_against_each_scope()
     assert!(!Arc::ptr_eq(&first, &other));
     assert!(Arc::ptr_eq(&first.names, &other.names), "what both mention is held once");
     assert_eq!(conditions.remembered.borrow().texts.len(), 2, "what was not parsed is not remembered");
+}
+
+#[test]
+fn what_was_a_condition_for_one_action_is_checked_again_for_another() {
+    let conditions = Conditions::new(Some(&[]));
+    let input =
+        |name: &str, kind| Arc::new(Input { name: name.to_owned(), kind, optional: false, spelled: Spelled::Number });
+    let (number, word) = ([input("n", InputKind::Integer)], [input("n", InputKind::Text)]);
+    let compile = |inputs: &[Arc<Input>]| conditions.compile("inputs.n == 1", inputs, false);
+    let first = compile(&number).unwrap();
+    assert!(compile(&word).is_err(), "it is a text there");
+    assert!(compile(&[]).is_err(), "there is none");
+    let same = [input("n", InputKind::Integer)];
+    let more = [input("m", InputKind::Text), input("n", InputKind::Integer)];
+    for inputs in [same.as_slice(), &more] {
+        assert!(Arc::ptr_eq(&first, &compile(inputs).unwrap()), "it means the same");
+    }
 }
 
 #[test]
