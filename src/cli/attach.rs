@@ -69,7 +69,7 @@ impl Mesh {
 struct Asked {
     /// The namespace that Tollgate is in
     #[arg(long, value_name = "NAMESPACE", default_value = "tollgate-system")]
-    namespace: Name,
+    tollgate_namespace: Name,
     /// The Service of Tollgate, which the chart calls like the release
     #[arg(long, value_name = "NAME", default_value = "tollgate")]
     service: Name,
@@ -82,6 +82,11 @@ struct Asked {
     /// Hand over responses too; the service for it comes with a later version, and until then everything is 503
     #[arg(long)]
     ext_proc: bool,
+}
+
+/// What all objects have.
+#[derive(Debug, clap::Args)]
+struct Objects {
     /// Label of all objects, as `key=value`; may be repeated
     #[arg(long = "label", value_name = "LABEL")]
     labels: Vec<Label>,
@@ -100,15 +105,15 @@ impl Asked {
         is_late.then_some(late).into_iter().chain(self.ext_proc.then_some(unserved)).collect()
     }
 
-    fn tollgate(self, max_request_bytes: BodyBytes) -> Tollgate {
+    fn tollgate(self, max_request_bytes: BodyBytes, labels: Vec<Label>) -> Tollgate {
         Tollgate {
             service: self.service,
-            namespace: self.namespace,
+            namespace: self.tollgate_namespace,
             cluster_domain: self.cluster_domain,
             timeout: self.timeout,
             max_request_bytes: max_request_bytes.0,
             ext_proc: if self.ext_proc { ExtProc::With } else { ExtProc::Without },
-            labels: self.labels,
+            labels,
         }
     }
 }

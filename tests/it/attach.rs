@@ -186,9 +186,9 @@ fn what_cannot_be_is_refused_and_says_why_and_what_instead() {
         ("istio -n a --except /v1/*", ["one exact path", "let more pass"]),
         ("istio -n a --timeout 0s", ["5ms to 60s", "without an end"]),
         ("istio -n a --selector app", ["a label is key=value", "--selector"]),
-        ("istio -n A", ["lower-case letters", "--for-namespace"]),
-        ("istio -n a\nkind: --selector a=b", ["lower-case letters", "--for-namespace"]),
-        ("istio", ["required arguments were not provided", "--for-namespace"]),
+        ("istio -n A", ["lower-case letters", "--namespace"]),
+        ("istio -n a\nkind: --selector a=b", ["lower-case letters", "--namespace"]),
+        ("istio", ["required arguments were not provided", "--namespace"]),
         ("envoy --socket run/x", ["absolute path in a folder", "--socket"]),
         ("envoy --socket /x.sock", ["absolute path in a folder", "--socket"]),
         ("envoy --socket /run/t/x.sock --tls both", ["cannot be used with", "--tls"]),
@@ -204,6 +204,7 @@ fn what_cannot_be_is_refused_and_says_why_and_what_instead() {
         ("envoy-gateway -n a --selector app=", ["a label without a value", "would go unjudged"]),
         ("istio -n a --selector a=b --sidecar --image ", ["a repository with a tag or a digest", "--image"]),
         ("istio -n a --label a=b --label a=c", ["two values of one label", "leave one of them out"]),
+        ("envoy --label a=b", ["unexpected argument", "--label"]),
         ("envoy-gateway -n a --sidecar --tls", ["--sidecar with --tls", "no certificates"]),
         ("envoy-gateway -n a --route r --gateway g", ["cannot be used with", "--gateway"]),
         ("envoy-gateway -n a --no-client-traffic", ["required arguments were not provided", "--gateway"]),
@@ -361,7 +362,8 @@ fn the_chart_and_the_command_make_the_same_configuration_of_a_plain_envoy() {
     let maps = of_the_chart(&rendered);
     let (_, text) = maps.first().unwrap().split_once("  envoy.yaml: |\n").unwrap();
     let text: String = text.lines().map(|line| format!("{}\n", line.strip_prefix("    ").unwrap_or(line))).collect();
-    assert_eq!(text, of_the_command("envoy"));
+    // It is no object, so it has no labels.
+    assert_eq!(text, printed("envoy --service rel-tollgate"));
 }
 
 /// What the chart puts into its notes is not among what it renders, so a copy of it renders that.

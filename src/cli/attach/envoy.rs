@@ -61,7 +61,7 @@ pub(super) fn run(args: Args, out: &mut impl Write) -> Result<()> {
         }
     };
     let part = if args.only == Some(Only::Cluster) { Part::Cluster } else { Part::Whole };
-    let attachment = Attachment { tollgate: args.asked.tollgate(args.max_request_bytes), address, part };
+    let attachment = Attachment { tollgate: args.asked.tollgate(args.max_request_bytes, Vec::new()), address, part };
     writeln!(out, "{}", attachment.render()?)?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 
-use super::{Asked, Beside, print};
+use super::{Asked, Beside, Objects, print};
 use crate::attach::manifests::envoy_gateway::{Attachment, ClientTraffic, Target, Tls};
 use crate::attach::manifests::value::{BodyBytes, DnsName, Host, Label, Name};
 
@@ -12,7 +12,7 @@ use crate::attach::manifests::value::{BodyBytes, DnsName, Host, Label, Name};
 pub(super) struct Args {
     /// The namespace of the routes or the Gateway
     #[arg(long, short = 'n', value_name = "NAMESPACE")]
-    for_namespace: Name,
+    namespace: Name,
     /// Ask about requests to routes with this label, as `key=value`; all must match where it is repeated
     #[arg(long = "selector", value_name = "LABEL", default_value = "tollgate.dev/enforce=true", conflicts_with_all = ["routes", "grpc_routes", "gateway"])]
     selectors: Vec<Label>,
@@ -44,6 +44,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME")]
     name: Option<Name>,
     #[command(flatten)]
+    objects: Objects,
+    #[command(flatten)]
     beside: Beside,
     #[command(flatten)]
     pub(super) asked: Asked,
@@ -54,7 +56,7 @@ pub(super) fn run(args: Args, out: &mut impl Write) -> Result<()> {
 }
 
 fn attachment(args: Args) -> Result<Attachment> {
-    let tollgate = args.asked.tollgate(args.max_request_bytes);
+    let tollgate = args.asked.tollgate(args.max_request_bytes, args.objects.labels);
     let target = match args.gateway {
         Some(gateway) => Target::Gateway(gateway),
         None if args.routes.is_empty() && args.grpc_routes.is_empty() => Target::Labels(args.selectors),
@@ -71,7 +73,7 @@ fn attachment(args: Args) -> Result<Attachment> {
     };
     Ok(Attachment {
         tollgate,
-        namespace: args.for_namespace,
+        namespace: args.namespace,
         name: args.name,
         target,
         client_traffic: if args.no_client_traffic { ClientTraffic::Leave } else { ClientTraffic::Set },

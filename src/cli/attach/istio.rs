@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use clap::ValueEnum;
 
-use super::{Asked, Beside, print};
+use super::{Asked, Beside, Objects, print};
 use crate::attach::manifests::Error;
 use crate::attach::manifests::istio::{self, Attachment, Target};
 use crate::attach::manifests::value::{BodyBytes, ExactPath, Host, Label, Name};
@@ -14,7 +14,7 @@ use crate::attach::manifests::value::{BodyBytes, ExactPath, Host, Label, Name};
 pub(super) struct Args {
     /// The namespace of the workload, gateway or waypoint
     #[arg(long, short = 'n', value_name = "NAMESPACE")]
-    for_namespace: Name,
+    namespace: Name,
     /// Ask about requests to pods with this label, as `key=value`; all must match where it is repeated. Without this, --gateway and
     /// --waypoint: to all pods of the namespace
     #[arg(long = "selector", value_name = "LABEL", conflicts_with_all = ["gateway", "waypoint"])]
@@ -46,6 +46,8 @@ pub(super) struct Args {
     /// Print one part alone
     #[arg(long, value_enum, value_name = "PART")]
     only: Option<Only>,
+    #[command(flatten)]
+    objects: Objects,
     #[command(flatten)]
     beside: Beside,
     #[command(flatten)]
@@ -107,8 +109,8 @@ fn attachment(args: Args) -> Attachment {
         _ => Target::Pods(args.selectors),
     };
     Attachment {
-        tollgate: args.asked.tollgate(args.max_request_bytes),
-        namespace: args.for_namespace,
+        tollgate: args.asked.tollgate(args.max_request_bytes, args.objects.labels),
+        namespace: args.namespace,
         name: args.name,
         mode: match args.mode {
             Mode::Provider => istio::Mode::Provider,
