@@ -154,7 +154,12 @@ impl Config {
                 false => Decisions::File(to),
             }),
             pseudonym_key: typed.pseudonym_key,
-            check: ext_authz::Config { max_time: typed.max_check_time, errors: typed.error_answer },
+            check: ext_authz::Config {
+                max_time: typed.max_check_time,
+                errors: typed.error_answer,
+                metadata: typed.answer_metadata,
+                removal: typed.header_removal,
+            },
             traces: typed.otlp_endpoint.map(|endpoint| Collector {
                 endpoint,
                 authorities: typed.otlp_ca,

@@ -16,15 +16,15 @@ pub use from_wire::told;
 use futures_util::FutureExt;
 use http::HeaderMap;
 pub use metrics::Metrics;
-pub use to_wire::{ErrorAnswer, statuses};
+pub use to_wire::{AnswerMetadata, ErrorAnswer, statuses};
 use tonic::Status;
 
 use crate::bundle::Bundle;
 use crate::checkpoint::{Checked, Checkpoint};
-use crate::facts::Facts;
+use crate::facts::{Facts, Told};
 use crate::gate::{Refusal, Settled};
 use crate::telemetry::{Decision, DecisionLog, Span, TraceParent, Traces};
-use crate::terms::Reason;
+use crate::terms::{Reason, spelled};
 use crate::transport::Shed;
 
 /// The service's name, as health checks ask for it.
@@ -40,6 +40,28 @@ pub struct Config {
     pub max_time: Duration,
     /// What an error looks like to Envoy.
     pub errors: ErrorAnswer,
+    /// What access logs and later filters are told.
+    pub metadata: AnswerMetadata,
+    /// Which names Envoy is told to take out.
+    pub removal: HeaderRemoval,
+}
+
+impl Config {
+    /// As it comes, with this time.
+    pub const fn new(max_time: Duration) -> Self {
+        let (errors, metadata) = (ErrorAnswer::GrpcStatus, AnswerMetadata::All);
+        Self { max_time, errors, metadata, removal: HeaderRemoval::Known }
+    }
+}
+
+spelled! {
+    /// Which headers Envoy is told to take out of a request, of those that are not a client's to send or not the service's to see.
+    HeaderRemoval, "a form of removal" {
+        /// All of them: Envoy may hide from us what a client sent.
+        Known = "known",
+        /// Those that came, which is less for Envoy to do, and right only where it hides none.
+        Seen = "seen",
+    }
 }
 
 /// The service.
@@ -125,7 +147,8 @@ impl Parts {
             return Err(self.shed(Shed::Late));
         }
         // Reading is as untrusted as judging: it is contained in the same way.
-        let facts = std::panic::catch_unwind(AssertUnwindSafe(|| told(asked).map(Facts::read)));
+        let read = |told| Facts::read(Told { hides_no_header: self.config.removal == HeaderRemoval::Seen, ..told });
+        let facts = std::panic::catch_unwind(AssertUnwindSafe(|| told(asked).map(read)));
         let facts = facts.unwrap_or_else(|_| {
             self.metrics.count_panic();
             Err(Reason::Internal)
@@ -148,7 +171,7 @@ impl Parts {
         let [judged, recorded] = later.unwrap_or([began; 2]).map(|at| at.saturating_duration_since(began));
         let stages = [("read", read), ("judged", judged), ("recorded", recorded)];
         let stages = stages.get(..if later.is_some() { 3 } else { 1 }).unwrap_or_default();
-        let answer = to_wire::answer(&settled, summary.as_ref(), is_grpc, self.config.errors);
+        let answer = to_wire::answer(&settled, summary.as_ref(), is_grpc, &self.config);
         let error = answer.as_ref().err().map(|_| "unavailable");
         let trace = self.traces.record(&Span { summary: summary.as_ref(), parent, began: began_at, stages, error });
         let took = began.elapsed();

@@ -41,6 +41,8 @@ pub struct Told<'a> {
     pub path: &'a str,
     /// Names and values, in any order; a name may come several times, or once with its values joined by commas.
     pub headers: Vec<(&'a str, &'a [u8])>,
+    /// Whether the proxy is said to hide no header.
+    pub hides_no_header: bool,
     /// The body, where the proxy hands it over.
     pub body: Given<'a>,
     /// How many bytes of the body the proxy had received; `None` where it does not say.
@@ -59,6 +61,8 @@ pub struct Facts<'a> {
     pub target: Result<Target<'a>, Reason>,
     /// Its headers, joined by name.
     pub headers: Headers<'a>,
+    /// Whether it has no other headers: the proxy is said to hide none, nothing speaks against that, and all could be read.
+    pub has_no_other_headers: bool,
     /// Its body, not looked at yet.
     pub body: Body<'a>,
     /// The principal of the peer's certificate, if there is one.
@@ -84,6 +88,8 @@ pub struct Target<'a> {
 const MAX_PATH: usize = 8 * 1024;
 /// The longest registered method has 17 letters (`UPDATEREDIRECTREF`).
 const MAX_METHOD: usize = 32;
+/// What a proxy that hides no header shows with every request. A list of those that are shown is seldom thought to need both.
+const ALWAYS_THERE: [&str; 2] = [":scheme", "x-forwarded-proto"];
 /// Headers that make another method of the request where an application heeds them.
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
@@ -97,7 +103,9 @@ impl<'a> Facts<'a> {
             None => Target::read(&told, &headers, &body),
         };
         let principal = Some(told.principal).filter(|text| !text.is_empty());
-        Self { target, headers, body, principal, metadata: told.metadata }
+        let has_always = |name| headers.value(name).is_some();
+        let has_no_other_headers = told.hides_no_header && target.is_ok() && ALWAYS_THERE.into_iter().all(has_always);
+        Self { target, headers, has_no_other_headers, body, principal, metadata: told.metadata }
     }
 
     /// Whether the caller speaks gRPC and so expects a gRPC status.

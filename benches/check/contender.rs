@@ -23,6 +23,8 @@ mod cerbos;
 mod floor;
 mod tollgate_serve;
 
+use tollgate_serve::Answers;
+
 /// The one that others are compared with.
 pub(crate) use floor::NAME as FLOOR;
 
@@ -48,7 +50,7 @@ pub(crate) trait Contender {
         Ok(())
     }
 
-    /// The folder of policies that it follows while it runs. None: there is nothing to edit.
+    /// The folder of policies that it follows while it runs. None: there is nothing to edit, or another shows the same.
     fn policies(&self, _run: &Path) -> Option<PathBuf> {
         None
     }
@@ -70,8 +72,9 @@ pub(crate) trait Contender {
 pub(crate) fn all(settings: &Settings) -> anyhow::Result<Vec<Rc<dyn Contender>>> {
     let mut all: Vec<Rc<dyn Contender>> = vec![Rc::new(floor::Floor)];
     for actions in [10, 1_000, 10_000] {
-        all.push(Rc::new(tollgate_serve::TollgateServe { actions }));
+        all.push(Rc::new(tollgate_serve::TollgateServe { actions, answers: Answers::Whole }));
     }
+    all.push(Rc::new(tollgate_serve::TollgateServe { actions: 10_000, answers: Answers::Short }));
     if let Some(binary) = &settings.cerbos {
         for policies in [10, 10_000] {
             all.push(Rc::new(cerbos::Cerbos::try_new(binary, policies)?));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::layers::Layers;
 use super::setting::Setting;
 use super::value::{Bytes, Headers, Mode, Off, Value};
-use crate::ext_authz::ErrorAnswer;
+use crate::ext_authz::{AnswerMetadata, ErrorAnswer, HeaderRemoval};
 use crate::sources::certificates::AllowedName;
 use crate::transport::Listen;
 use crate::yaml::Problems;
@@ -99,6 +99,10 @@ settings! {
     max_stall: Duration = "10s", "TIME";
     /// What an error looks like to Envoy: `grpc-status` for any Envoy, `error-response` from Envoy 1.37 on
     error_answer: ErrorAnswer = "grpc-status", "FORM";
+    /// What access logs and later filters are told in dynamic metadata: `all`, the `receipt` alone, or `none`; less is less work for Envoy
+    answer_metadata: AnswerMetadata = "all", "EXTENT";
+    /// Which headers Envoy is told to take out: all `known` ones, or those `seen`, which is less work for it; only where no Envoy hides headers (`allowed_headers`, `disallowed_headers`, `headersToExtAuth`), for what is hidden would reach the service
+    header_removal: HeaderRemoval = "known", "WHICH";
     /// How long to serve on after SIGTERM, so that everyone learns that this replica is going
     drain_delay: Duration = "10s", "TIME";
     /// How long what is under way may take after that

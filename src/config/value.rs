@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::ext_authz::ErrorAnswer;
+use crate::ext_authz::{AnswerMetadata, ErrorAnswer, HeaderRemoval};
 use crate::secret::Secret;
 use crate::sources::certificates::AllowedName;
 use crate::transport::Listen;
@@ -171,7 +171,7 @@ macro_rules! spelled {
     };
 }
 
-spelled!(Listen, AllowedName, ErrorAnswer);
+spelled!(Listen, AllowedName, ErrorAnswer, AnswerMetadata, HeaderRemoval);
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,8 @@
 mod by_library;
 mod wire;
 
+use std::collections::BTreeSet;
+
 use envoy_types::ext_authz::v3::pb::{CheckResponse, HttpResponse};
 use prost::Message as _;
 
@@ -25,10 +27,14 @@ fn summary(reason: Reason) -> Summary<'static> {
 }
 
 fn refuse(reason: Reason, is_grpc: bool, errors: ErrorAnswer) -> Result<CheckResponse, Status> {
+    refuse_as(reason, is_grpc, &Config { errors, ..Config::new(Duration::from_secs(1)) })
+}
+
+fn refuse_as(reason: Reason, is_grpc: bool, config: &Config) -> Result<CheckResponse, Status> {
     let challenge = (reason.kind() == Kind::Challenge)
         .then(|| Assurance { acr: vec!["mfa".into(), "phr".into()], max_age: Some(Duration::from_mins(5)) });
-    let answer =
-        to_wire::answer(&Settled::Refuse(Refusal { reason, challenge }), Some(&summary(reason)), is_grpc, errors);
+    let settled = Settled::Refuse(Refusal { reason, challenge });
+    let answer = to_wire::answer(&settled, Some(&summary(reason)), is_grpc, config);
     answer.map(|bytes| CheckResponse::decode(&bytes[..]).unwrap())
 }
 
@@ -82,6 +88,20 @@ fn the_answer_table_is_the_documented_one() {
     check(Reason::ContractNone, 403, "7");
     check(Reason::LimitExceeded, 403, "7");
     check(Reason::Unmapped, 403, "7");
+}
+
+#[test]
+fn without_metadata_an_answer_says_the_same() {
+    let config = |metadata| Config { metadata, ..Config::new(Duration::from_secs(1)) };
+    let answer = |metadata| refuse_as(Reason::ContractNone, false, &config(metadata)).unwrap();
+    let names = |answer: &CheckResponse| {
+        let metadata = answer.dynamic_metadata.as_ref();
+        metadata.map(|metadata| metadata.fields.keys().cloned().collect::<BTreeSet<_>>())
+    };
+    let (all, none) = (answer(AnswerMetadata::All), answer(AnswerMetadata::None));
+    assert_eq!(names(&all).map(|names| names.len()), Some(7));
+    assert_eq!(names(&answer(AnswerMetadata::Receipt)), Some(["receipt".to_owned()].into()));
+    assert_eq!(none, CheckResponse { dynamic_metadata: None, ..all });
 }
 
 #[test]

@@ -7,6 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 use tonic::{Code, Status};
 
+use super::Config;
 use crate::catalog::Assurance;
 use crate::gate::{Passage, Refusal, Settled, Summary};
 use crate::terms::header::RECEIPT;
@@ -20,6 +21,18 @@ spelled! {
         GrpcStatus = "grpc-status",
         /// `error_response` with 503 and a body: Envoy 1.37 and later count an error too, and send the body.
         ErrorResponse = "error-response",
+    }
+}
+
+spelled! {
+    /// What stands in the dynamic metadata of an answer.
+    AnswerMetadata, "an extent of metadata" {
+        /// The receipt, and what was decided about which action.
+        All = "all",
+        /// The receipt, by which all else is found in the ledger.
+        Receipt = "receipt",
+        /// Nothing.
+        None = "none",
     }
 }
 
@@ -74,14 +87,14 @@ pub(super) fn answer(
     settled: &Settled<'_>,
     summary: Option<&Summary<'_>>,
     is_grpc: bool,
-    errors: ErrorAnswer,
+    config: &Config,
 ) -> Result<Vec<u8>, Status> {
     let refusal = match settled {
-        Settled::Pass(passage) => return Ok(allow(passage, summary)),
+        Settled::Pass(passage) => return Ok(allow(passage, summary, config.metadata)),
         Settled::Refuse(refusal) => refusal,
     };
     let form = form(refusal.reason.kind());
-    if form.grpc == Code::Unavailable && errors == ErrorAnswer::GrpcStatus {
+    if form.grpc == Code::Unavailable && config.errors == ErrorAnswer::GrpcStatus {
         // Envoy counts an error, not a denial, and heeds the operator's `failure_mode_allow` and `status_on_error`.
         return Err(Status::unavailable(refusal.reason.code()));
     }
@@ -97,7 +110,7 @@ pub(super) fn answer(
         _ => DENIED_RESPONSE,
     };
     to.message(http_response, |to| denied(refusal, &form, summary, is_grpc, to));
-    metadata(summary, &mut to);
+    metadata(summary, config.metadata, &mut to);
     Ok(to.into_bytes())
 }
 
@@ -108,7 +121,7 @@ const ERROR_RESPONSE: u32 = 5;
 const USUAL_BYTES: usize = 2048;
 
 /// Envoy sets the headers, then removes those listed, then sets and removes query parameters, and sends the request on.
-fn allow(passage: &Passage<'_>, summary: Option<&Summary<'_>>) -> Vec<u8> {
+fn allow(passage: &Passage<'_>, summary: Option<&Summary<'_>>, extent: AnswerMetadata) -> Vec<u8> {
     let obligations = passage.obligations();
     let mut to = Writer::with_capacity(USUAL_BYTES);
     // An empty status is OK.
@@ -130,7 +143,7 @@ fn allow(passage: &Passage<'_>, summary: Option<&Summary<'_>>) -> Vec<u8> {
         }
         obligations.remove_query.iter().for_each(|name| to.element(8, name.as_bytes()));
     });
-    metadata(summary, &mut to);
+    metadata(summary, extent, &mut to);
     to.into_bytes()
 }
 
@@ -206,7 +219,7 @@ fn challenge(refusal: &Refusal, form: &Form) -> Option<String> {
 }
 
 /// What access logs and later filters may read, under `envoy.filters.http.ext_authz`: a `Struct` of texts.
-fn metadata(summary: Option<&Summary<'_>>, to: &mut Writer) {
+fn metadata(summary: Option<&Summary<'_>>, extent: AnswerMetadata, to: &mut Writer) {
     let Some(summary) = summary else { return };
     let fields = [
         ("receipt", summary.receipt.as_str()),
@@ -217,8 +230,13 @@ fn metadata(summary: Option<&Summary<'_>>, to: &mut Writer) {
         ("mode", summary.mode.as_str()),
         ("bundle", summary.bundle),
     ];
+    let told = match extent {
+        AnswerMetadata::All => fields.as_slice(),
+        AnswerMetadata::Receipt => &fields[..1],
+        AnswerMetadata::None => return,
+    };
     to.message(4, |to| {
-        for (name, value) in fields {
+        for (name, value) in told {
             to.message(1, |to| {
                 to.text(1, name);
                 to.message(2, |to| to.element(3, value.as_bytes()));

@@ -71,6 +71,7 @@ pub fn explain<'b>(bundle: &'b Bundle, asked: &Asked) -> (Plan<'b>, Vec<Look>) {
         host: &asked.host,
         path: &asked.path,
         headers: asked.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect(),
+        hides_no_header: false,
         body: body.map_or(Given::Nothing, Given::Bytes),
         size: body.map(|body| body.len() as u64),
         principal: &asked.workload,

@@ -2,15 +2,15 @@
 //!
 //! Whatever a client sends under a name of ours, or under a name that says who someone is, does not reach a service: it is
 //! replaced where we vouch for it and taken out where we do not. Envoy takes out by exact name and may hide a header from
-//! us, so the known names are always listed, seen or not, in the spelling with underscores too (some servers read both as
-//! one). No name is both set and taken out: Envoy would take it out.
+//! us, so the known names are listed, seen or not, in the spelling with underscores too (some servers read both as
+//! one); where it hides none, those that came are enough. No name is both set and taken out: Envoy would take it out.
 
 use std::borrow::Cow;
 
 use super::{Ruling, Summary};
 use crate::bundle::Bundle;
 use crate::facts::{Facts, same_to_many};
-use crate::terms::header::{ENVOYS, OURS, PURPOSE, RECEIPT};
+use crate::terms::header::{ENVOYS, NEVER_SHOWN, OURS, PURPOSE, RECEIPT};
 use crate::verdict::Obligations;
 
 pub(super) fn of<'b>(
@@ -23,6 +23,8 @@ pub(super) fn of<'b>(
     let mutations = || ruling.actions.iter().map(|action| &action.mutations);
     let needless = || mutations().flat_map(|mutations| &mutations.remove_headers).map(String::as_str);
     let always = || bundle.always_removed.iter().map(String::as_str);
+    let may_be_there =
+        |name: &str| !facts.has_no_other_headers || name == NEVER_SHOWN || facts.headers.value(name).is_some();
     let mut remove_headers = Vec::with_capacity(always().count() + 2 * needless().count());
     let mut remove = |name: Cow<'b, str>| {
         // Envoy sets before it removes.
@@ -30,11 +32,16 @@ pub(super) fn of<'b>(
             remove_headers.push(name);
         }
     };
-    always().for_each(|name| remove(Cow::Borrowed(name)));
+    always().filter(|name| may_be_there(name)).for_each(|name| remove(Cow::Borrowed(name)));
     for name in needless() {
-        remove(Cow::Borrowed(name));
+        if may_be_there(name) {
+            remove(Cow::Borrowed(name));
+        }
         if name.contains('-') {
-            remove(Cow::Owned(name.replace('-', "_")));
+            let twin = name.replace('-', "_");
+            if may_be_there(&twin) {
+                remove(Cow::Owned(twin));
+            }
         }
     }
     // What is spelled with dashes alone or with underscores alone is named already.

@@ -2,6 +2,7 @@
 
 mod changed;
 mod grammar;
+mod obligations;
 
 use std::collections::BTreeMap;
 
@@ -69,6 +70,7 @@ struct Ask<'a> {
     workload: &'a str,
     claims: Value,
     headers: Vec<(&'a str, &'a str)>,
+    hides_no_header: bool,
 }
 
 impl<'a> Ask<'a> {
@@ -79,6 +81,7 @@ impl<'a> Ask<'a> {
             workload: "spiffe://d/desk",
             claims: json!({ "sub": "ada", "roles": ["agent"] }),
             headers: vec![],
+            hides_no_header: false,
         }
     }
 
@@ -94,6 +97,7 @@ impl<'a> Ask<'a> {
             host: "a.example",
             path: self.path,
             headers: self.headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect(),
+            hides_no_header: self.hides_no_header,
             principal: self.workload,
             metadata,
             ..Told::default()
@@ -361,65 +365,6 @@ fn no_answer_without_its_receipt() {
 }
 
 #[test]
-fn what_we_assert_is_set_and_what_we_do_not_is_taken_out() {
-    let bundle = standard();
-    let headers = vec![
-        ("tollgate-tier", "open"),
-        ("tollgate_action", "x"),
-        ("tollgate-made-up", "x"),
-        ("x-channel", "app"),
-        ("authorization", "t"),
-    ];
-    let plan = Ask { headers, ..Ask::get("/orders/7") }.plan(&bundle);
-    assert_eq!(plan.decision().forged_headers, ["tollgate-tier", "tollgate_action"]);
-    let Settled::Pass(passage) = settle(plan, Recorded::Yes) else { panic!("granted") };
-    let obligations = passage.obligations();
-    let set: BTreeMap<_, _> = obligations.set_headers.iter().map(|(name, value)| (*name, value.as_ref())).collect();
-    assert_eq!(
-        set,
-        BTreeMap::from([
-            ("tollgate-action", "order.read"),
-            ("tollgate-tier", "personal"),
-            ("tollgate-purpose", "support")
-        ])
-    );
-    for name in [
-        "tollgate_tier",
-        "tollgate_action",
-        "tollgate-view",
-        "tollgate-made-up",
-        "x-channel",
-        "x_channel",
-        "authorization",
-        "x-envoy-auth-failure-mode-allowed",
-    ] {
-        assert!(obligations.remove_headers.iter().any(|one| one == name), "{name}");
-    }
-    assert!(
-        obligations.remove_headers.iter().all(|name| !set.contains_key(name.as_ref())),
-        "Envoy would take it out again"
-    );
-    assert!(obligations.no_store);
-    assert_eq!(*passage.receipt(), Id::default());
-    assert!(!obligations.remove_headers.iter().any(|name| name == "tollgate-receipt"));
-}
-
-#[test]
-fn an_observed_call_is_sanitised_even_where_nothing_of_it_is_understood() {
-    let defaults = "apiVersion: tollgate.dev/v1alpha1\nkind: Defaults\nmetadata: { name: d }\nmode: observe";
-    let bundle = load(&[GROUND, defaults]);
-    let plan =
-        Ask { headers: vec![("tollgate-tier", "critical"), ("tollgate-x", "y")], ..Ask::get("//") }.plan(&bundle);
-    let Settled::Pass(passage) = settle(plan, Recorded::No) else { panic!("observed") };
-    let removed = &passage.obligations().remove_headers;
-    assert!(
-        ["tollgate-tier", "tollgate-action", "tollgate-x", "tollgate-purpose", "x-channel"]
-            .iter()
-            .all(|name| removed.iter().any(|one| one == name))
-    );
-}
-
-#[test]
 fn nothing_personal_stands_in_a_record() {
     let bundle = standard();
     let claims = json!({ "sub": "ada@example.com", "roles": ["agent"], "act": { "sub": "bot-of-ada" } });
@@ -461,7 +406,7 @@ proptest! {
     #[test]
     fn nothing_unparsed_or_uncovered_is_granted((method, path, workload, role, headers) in arbitrary_ask()) {
         let claims = role.map_or(Value::Null, |role| json!({ "sub": "ada", "roles": [role] }));
-        let ask = Ask { method: &method, path: &path, workload: &workload, claims, headers: headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect() };
+        let ask = Ask { method: &method, path: &path, workload: &workload, claims, headers: headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect(), hides_no_header: false };
         let (bundle, bare) = (standard(), load(&[GROUND, SERVICE]));
         let with = ask.plan(&bundle);
         if with.passes {

@@ -15,6 +15,9 @@ pub const OURS: [&str; 5] = ["tollgate-action", PURPOSE, RECEIPT, "tollgate-tier
 pub const ENVOYS: [&str; 3] =
     ["x-envoy-auth-failure-mode-allowed", "x-envoy-decorator-operation", "x-envoy-original-path"];
 
+/// What Envoy shows nobody: with it, it says that a body came cut off.
+pub const NEVER_SHOWN: &str = "x-envoy-auth-partial-body";
+
 /// Headers in which some frameworks look for another path than the one that was judged.
 pub const OTHER_PATHS: [&str; 3] = ["x-original-uri", "x-original-url", "x-rewrite-url"];
 

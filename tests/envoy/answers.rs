@@ -83,6 +83,31 @@ async fn what_is_granted_reaches_the_service_with_our_headers_and_without_others
     );
 }
 
+/// Less is asked of Envoy, and the service gets the same.
+#[tokio::test]
+async fn a_short_answer_takes_out_what_came() {
+    let shorter = &["--header-removal", "seen", "--answer-metadata", "none"];
+    let hides_nothing = ExtAuthz::default();
+    // Documented as unsafe: since `:scheme` is hidden too, Tollgate notices.
+    let shown = [":method", ":path", ":authority", "host", "connection", "content-type"];
+    let hides_some = ExtAuthz { allowed_headers: shown.map(str::to_owned).to_vec(), ..ExtAuthz::default() };
+    for check in [hides_nothing, hides_some] {
+        let scene = Scene::new(shorter, check).await;
+        let forged = [("tollgate_action", "x"), ("tollgate-view", "x"), ("x-channel", "voice"), ("x_channel", "voice")];
+        let request = forged.iter().fold(Request::get(HOST, "/v1/orders/7"), |request, (name, value)| {
+            request.header("tollgate-tier", "open").header(name, *value)
+        });
+        let response = scene.send(request.header("cookie", "session=1").header("accept", "*/*")).await;
+        assert_eq!(response.status, 200);
+        let receipt = response.header("tollgate-receipt").unwrap();
+        let received = scene.lab.upstream.find("tollgate-receipt", receipt).unwrap();
+        assert_eq!((received.header("tollgate-tier"), received.header("accept")), (Some("personal"), Some("*/*")));
+        for name in forged.map(|(name, _)| name).into_iter().chain(["authorization", "cookie"]) {
+            assert_eq!(received.header(name), None, "{name}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn query_parameters_are_set_and_taken_out() {
     let scene = Scene::new(&[], ExtAuthz::default()).await;

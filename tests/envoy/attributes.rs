@@ -3,7 +3,7 @@
 use envoy_types::ext_authz::v3::pb::CheckRequest;
 use envoy_types::pb::google::protobuf::value::Kind;
 use tollgate::demo::client::Request;
-use tollgate::demo::envoy::{BodyLimit, ExtAuthz, HeaderForm, Listener};
+use tollgate::demo::envoy::{BodyLimit, ExtAuthz, HeaderForm, Listener, Normalisation};
 
 use crate::lab::{DESK, HOST, Lab};
 use crate::stand_in::StandIn;
@@ -80,6 +80,25 @@ async fn a_hidden_header_still_goes_upstream() {
         let names: Vec<_> = http(&asked).header_map.as_ref().unwrap().headers.iter().map(|h| &h.key).collect();
         assert!(!names.iter().any(|name| *name == "cookie"), "{listener}: {names:?}");
         assert!(response.text().contains("a=b"), "{listener}");
+    }
+}
+
+/// By these Tollgate sees that a list hides headers from it.
+#[tokio::test]
+async fn an_envoy_that_hides_nothing_always_shows_scheme_and_protocol() {
+    let (lab, yes) = (Lab::new().await, StandIn::start().await);
+    let with_tls = Listener { ext_authz: Some(ExtAuthz::default()), ..lab.front() };
+    let bare = Listener { normalisation: Normalisation::Bare, ..Listener::new("bare") };
+    let envoy = lab.envoy(yes.address.clone(), vec![with_tls, bare]).await;
+    let desk = lab.workload(DESK);
+    let token = lab.tokens.token(serde_json::json!({ "sub": "ana" })).unwrap();
+    let request = Request::get(HOST, "/").header("authorization", format!("Bearer {token}"));
+    let plain = tollgate::demo::client::Client::plain(envoy.address("bare").unwrap());
+    for client in [lab.client(&envoy, "front", Some(&desk)), plain] {
+        client.send(&request).await.unwrap();
+        let asked = yes.last();
+        let names: Vec<_> = http(&asked).header_map.as_ref().unwrap().headers.iter().map(|h| h.key.as_str()).collect();
+        assert!(names.contains(&":scheme") && names.contains(&"x-forwarded-proto"), "{names:?}");
     }
 }
 

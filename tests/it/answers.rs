@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use envoy_types::ext_authz::v3::pb::{CheckRequest, CheckResponse, HttpResponse, OkHttpResponse};
+use tollgate::ext_authz::{AnswerMetadata, HeaderRemoval};
 use tollgate::transport::Listen;
 use tonic::Code;
 
@@ -168,4 +169,24 @@ async fn what_is_counted_names_words_and_never_values() {
     assert!(metrics.contains(unmapped), "{metrics}");
     assert!(!metrics.contains("4711") && !metrics.contains("agent-7"), "{metrics}");
     gate.end().await;
+}
+
+/// The settings say how much is asked of Envoy: as it comes, all that may be needed.
+#[tokio::test]
+async fn an_answer_asks_as_much_of_envoy_as_is_set() {
+    let headers = vec![(":scheme", "https"), ("x-forwarded-proto", "https"), ("cookie", "a=b")];
+    let ask = Ask { headers, ..Ask::order() };
+    let answered = async |change: Box<dyn FnOnce(&mut tollgate::config::Config)>| {
+        let gate = Gate::start_with(Setup { change, ..Setup::default() }).await;
+        let answer = gate.check(&ask).await.unwrap();
+        gate.end().await;
+        (ok(&answer).headers_to_remove.clone(), answer.dynamic_metadata.map_or(0, |metadata| metadata.fields.len()))
+    };
+    let (removed, fields) = answered(Box::new(|_| {})).await;
+    assert!(removed.len() > 15, "{removed:?}");
+    assert_eq!(fields, 7);
+    let short = |config: &mut tollgate::config::Config| {
+        (config.check.removal, config.check.metadata) = (HeaderRemoval::Seen, AnswerMetadata::None);
+    };
+    assert_eq!(answered(Box::new(short)).await, (vec!["cookie".to_owned()], 0));
 }

@@ -154,6 +154,11 @@ fn the_same_is_found_in_other_words() {
         ("istio.only-listed", "paths: [/api/*]", "{ }\n      when: [{ key: \"request.headers[x]\", notValues: [a] }]"),
         ("envoy.cluster-one-address", "type: STRICT_DNS", "type: LOGICAL_DNS"),
         (
+            "envoy.hidden-headers-left",
+            "disallowed_headers: { patterns: [{ exact: cookie }] }",
+            "allowed_headers: { patterns: [{ safe_regex: { regex: .* } }, { prefix: x- }, { prefix: con }] }",
+        ),
+        (
             "envoy.headers-hidden",
             "allowed_headers: { patterns: [{ prefix: x- }",
             "disallowed_headers: { patterns: [{ prefix: x- }",

@@ -84,7 +84,7 @@ fn service_without_a_disk(folder: &tempfile::TempDir) -> (tollgate::ext_authz::S
     let pseudonyms = tollgate::receipt::Pseudonyms::try_new(&[7; 32]).unwrap();
     let bundles = tollgate::sources::Bundles::fixed(bundle);
     let checkpoint = tollgate::checkpoint::Checkpoint::new(bundles, ledger, pseudonyms, Arc::new(System));
-    let config = tollgate::ext_authz::Config { max_time: Duration::from_millis(50), errors: ErrorAnswer::GrpcStatus };
+    let config = tollgate::ext_authz::Config::new(Duration::from_millis(50));
     (tollgate::ext_authz::Service::new(checkpoint, config, Traces::default(), DecisionLog::default()), writer)
 }
 

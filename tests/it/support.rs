@@ -19,7 +19,6 @@ use tokio::task::JoinHandle;
 use tollgate::app::{self, Running, Threads};
 use tollgate::clock::{Clock, System};
 use tollgate::config::{Config, Drain};
-use tollgate::ext_authz::ErrorAnswer;
 use tollgate::telemetry::Logs;
 use tollgate::transport::{self, Listen, SocketFileConfig};
 use tollgate::{ext_authz, ledger, sources};
@@ -98,7 +97,7 @@ impl Gate {
             policies: sources::Config { folder: policies, poll: Duration::from_millis(50) },
             ledger: ledger::Config::new(folder.path().join("ledger")),
             pseudonym_key: None,
-            check: ext_authz::Config { max_time: Duration::from_secs(5), errors: ErrorAnswer::GrpcStatus },
+            check: ext_authz::Config::new(Duration::from_secs(5)),
             traces: None,
             drain: Drain { delay: Duration::ZERO, timeout: Duration::from_secs(5) },
         };

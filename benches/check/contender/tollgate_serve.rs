@@ -24,25 +24,47 @@ const NEVER: Duration = Duration::from_hours(1);
 
 pub(super) struct TollgateServe {
     pub(super) actions: usize,
+    pub(super) answers: Answers,
+}
+
+/// How much an answer asks of Envoy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answers {
+    /// As it comes.
+    Whole,
+    /// As little as an operator can choose.
+    Short,
 }
 
 #[tonic::async_trait(?Send)]
 impl Contender for TollgateServe {
     fn name(&self) -> String {
-        format!("tollgate-{}", short(self.actions))
+        let actions = short(self.actions);
+        match self.answers {
+            Answers::Whole => format!("tollgate-{actions}"),
+            Answers::Short => format!("tollgate-{actions}-short"),
+        }
     }
 
     fn title(&self) -> String {
-        format!("Tollgate, {} actions", grouped(self.actions))
+        let actions = grouped(self.actions);
+        match self.answers {
+            Answers::Whole => format!("Tollgate, {actions} actions"),
+            Answers::Short => format!("Tollgate, {actions} actions, short answers"),
+        }
     }
 
     fn can(&self, _: Cell) -> bool {
         true
     }
 
-    /// In the middle there is nothing to be seen that is not seen at both ends.
     fn is_usual(&self, cell: Cell) -> bool {
-        self.actions != 1_000 || cell.id().starts_with("direct/tcp/bare/")
+        match self.answers {
+            // In the middle there is nothing to be seen that is not seen at both ends.
+            Answers::Whole => self.actions != 1_000 || cell.id().starts_with("direct/tcp/bare/"),
+            // It is Envoy that has less to do.
+            Answers::Short => cell.id().starts_with("envoy/tcp/bare/"),
+        }
     }
 
     fn prepare(&self, run: &Path) -> anyhow::Result<()> {
@@ -50,7 +72,7 @@ impl Contender for TollgateServe {
     }
 
     fn policies(&self, run: &Path) -> Option<PathBuf> {
-        Some(self.folder(run))
+        (self.answers == Answers::Whole).then(|| self.folder(run))
     }
 
     async fn start(&self, stage: &Stage<'_>) -> anyhow::Result<Started> {
@@ -66,6 +88,9 @@ impl Contender for TollgateServe {
         ]
         .map(str::to_owned)
         .to_vec();
+        if self.answers == Answers::Short {
+            arguments.extend(["--header-removal", "seen", "--answer-metadata", "none"].map(str::to_owned));
+        }
         if stage.transport == Transport::Mtls {
             let path = |path: &Path| path.display().to_string();
             arguments.extend(["--tls".to_owned(), path(&stage.parties.server)]);

@@ -19,6 +19,7 @@ use super::object::{ENVOY, Index};
 use config::Config;
 
 pub(super) fn check(index: &Index<'_>, found: &mut Found) {
+    let only_seen = headers::only_seen_are_removed(index);
     for object in index.all(ENVOY) {
         let config = Config::of(object);
         let managers = listener::check(&config, found);
@@ -36,7 +37,7 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
             }
             manager::check(one, routes, object, index, found);
             tokens::check(one, object, index, found);
-            headers::check(one, object, index, found);
+            headers::check(one, only_seen, object, index, found);
         }
         cluster::check(&config, &managers, index, found);
     }

@@ -26,6 +26,7 @@ pub fn told(request: &CheckRequest) -> Option<Told<'_>> {
         host: &http.host,
         path: &http.path,
         headers: joined.chain(listed).collect(),
+        hides_no_header: false,
         body: body(&http.body, &http.raw_body),
         size: size(http.size),
         principal: attributes.source.as_ref().map_or("", |source| source.principal.as_str()),

@@ -183,7 +183,7 @@ proptest! {
     ) {
         let claims = role.map_or(Value::Null, |role| json!({ "sub": "ada", "roles": [role] }));
         let headers = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        let ask = Ask { method: &method, path: &path, workload: &workload, claims, headers };
+        let ask = Ask { method: &method, path: &path, workload: &workload, claims, headers, hides_no_header: false };
         let anyone = contract("anyone", "anyone", "purposes: [service]\nactions: { open.read: , order.body: }");
         let guarded = load(&[GROUND, SERVICE, &desk(), &anyone, &guardrail]);
         prop_assert!(ask.plan(&standard()).passes || !ask.plan(&guarded).passes);

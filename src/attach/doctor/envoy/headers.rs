@@ -3,6 +3,7 @@
 use super::super::field::Field;
 use super::super::finding::{Found, codes};
 use super::super::object::{IDENTITY, Index, Object};
+use super::super::pod;
 use super::config::Manager;
 
 codes! {
@@ -10,6 +11,10 @@ codes! {
         "headers that Tollgate must see are hidden from it",
         "`allowed_headers` and `disallowed_headers` decide what Tollgate is told, not what the service gets: a second method in a header, or a purpose, goes on unseen.",
         "take the list out, or let these headers through";
+    LEFT = "envoy.hidden-headers-left", Error:
+        "headers that are hidden from Tollgate are not taken out",
+        "With `headerRemoval: seen` Tollgate takes out what it was shown. What a list hides reaches the service as a client sent it: credentials, and headers that say who someone is.",
+        "take the list out, or set `headerRemoval: known`";
 }
 
 /// What must be seen to be refused, or to be read.
@@ -30,9 +35,17 @@ pub(in super::super) fn needed(index: &Index<'_>) -> Vec<String> {
     needed
 }
 
-pub(super) fn check(manager: &Manager<'_>, object: &Object<'_>, index: &Index<'_>, found: &mut Found) {
+/// Whether some Tollgate takes out no more than it was shown.
+pub(in super::super) fn only_seen_are_removed(index: &Index<'_>) -> bool {
+    pod::with_tollgate(index).iter().any(|pod| pod.setting("header-removal", index).contains(&"seen"))
+}
+
+pub(super) fn check(manager: &Manager<'_>, only_seen: bool, object: &Object<'_>, index: &Index<'_>, found: &mut Found) {
     let config = manager.asks().get("typed_config");
     let (allowed, disallowed) = (config.at("allowed_headers"), config.at("disallowed_headers"));
+    for list in [&allowed, &disallowed].into_iter().filter(|list| only_seen && list.exists()) {
+        found.add(&LEFT, object, list);
+    }
     let needed = needed(index);
     let hidden = |is_hidden: &dyn Fn(&str) -> bool| {
         let hidden: Vec<_> = needed.iter().filter(|name| is_hidden(name)).map(|name| format!("`{name}`")).collect();

@@ -26,6 +26,10 @@ codes! {
         "headers that Tollgate must see are hidden from it",
         "`headersToExtAuth` decides what Tollgate is told, not what the service gets: a second method in a header, or a purpose, goes on unseen.",
         "take `headersToExtAuth` out (all headers are then told), or add these";
+    HEADERS_LEFT = "envoy-gateway.hidden-headers-left", Error:
+        "headers that are hidden from Tollgate are not taken out",
+        "With `headerRemoval: seen` Tollgate takes out what it was shown. What the list leaves out reaches the service as a client sent it: credentials, and headers that say who someone is.",
+        "take `headersToExtAuth` out (all headers are then told), or set `headerRemoval: known`";
     USER_NOT_SENT = "envoy-gateway.user-not-sent", Note:
         "asked by Envoy Gateway, Tollgate never knows a user",
         "`Identity` reads users from what the token filter leaves. Envoy Gateway asks before tokens are verified, and takes nothing along in any order: contracts that name a user are not met, and the tiers `impact` and `critical` are always challenged.",
@@ -48,12 +52,13 @@ pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
     for (identity, from) in index.users_from_tokens().filter(|_| !policies.is_empty()) {
         found.add(&USER_NOT_SENT, identity, &from);
     }
+    let only_seen = headers::only_seen_are_removed(index);
     for policy in policies {
-        check_policy(policy, index, found);
+        check_policy(policy, only_seen, index, found);
     }
 }
 
-fn check_policy(policy: &Object<'_>, index: &Index<'_>, found: &mut Found) {
+fn check_policy(policy: &Object<'_>, only_seen: bool, index: &Index<'_>, found: &mut Found) {
     let ext_auth = policy.spec().get("extAuth");
     if !ext_auth.get("grpc").exists() {
         found.add(&HTTP_SERVICE, policy, &ext_auth.get("http"));
@@ -65,5 +70,8 @@ fn check_policy(policy: &Object<'_>, index: &Index<'_>, found: &mut Found) {
     let hidden: Vec<_> = headers::needed(index).into_iter().filter(|name| !is_told(name)).collect();
     if !told.is_empty() && !hidden.is_empty() {
         found.add_about(&HEADERS_HIDDEN, policy, &told, format!("`{}`", hidden.join("`, `")));
+    }
+    if only_seen && !told.is_empty() {
+        found.add(&HEADERS_LEFT, policy, &told);
     }
 }
