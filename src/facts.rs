@@ -88,7 +88,7 @@ pub struct Target<'a> {
 const MAX_PATH: usize = 8 * 1024;
 /// The longest registered method has 17 letters (`UPDATEREDIRECTREF`).
 const MAX_METHOD: usize = 32;
-/// What a proxy that hides no header shows with every request. A list of those that are shown is seldom thought to need both.
+/// What a proxy that hides no header shows with every request, so that one that does not show both hides some.
 const ALWAYS_THERE: [&str; 2] = [":scheme", "x-forwarded-proto"];
 /// Headers that make another method of the request where an application heeds them.
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];

@@ -1,6 +1,7 @@
 //! Settings: what wins, what is refused, and how it is said.
 
 use super::*;
+use crate::ext_authz::{AnswerMetadata, HeaderRemoval};
 use crate::yaml::SourceFile;
 
 fn layers(file: &str) -> (Layers, Problems) {
@@ -139,4 +140,13 @@ fn each_setting_has_three_names() {
     let all: Vec<_> = SETTINGS.iter().map(|one| (one.flag(), one.variable(), one.key())).collect();
     let names = ("max-check-time".to_owned(), "TOLLGATE_MAX_CHECK_TIME".to_owned(), "maxCheckTime".to_owned());
     assert!(all.contains(&names), "{all:?}");
+}
+
+#[test]
+fn how_much_is_asked_of_envoy_is_set_here() {
+    let shorter = |config: &Config| (config.check.removal, config.check.metadata);
+    let config = read("policies: /p\n").unwrap();
+    assert_eq!(shorter(&config), (HeaderRemoval::Known, AnswerMetadata::All));
+    let config = read("policies: /p\nheaderRemoval: seen\nanswerMetadata: receipt\n").unwrap();
+    assert_eq!(shorter(&config), (HeaderRemoval::Seen, AnswerMetadata::Receipt));
 }

@@ -62,7 +62,7 @@ struct Known {
     last: Option<Checked>,
 }
 
-/// A condition, and of which actions it may be one.
+/// A condition, and what it was checked against.
 #[derive(Debug)]
 struct Checked {
     inputs: Box<[Arc<Input>]>,

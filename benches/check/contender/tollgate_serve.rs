@@ -12,7 +12,7 @@ use super::{Contender, Stage, Started, grouped, short};
 use crate::answer::{self, Compare};
 use crate::args::Form;
 use crate::bundle::{self, Beside};
-use crate::cell::{Body, Cell, Transport};
+use crate::cell::{Body, Cell, Transport, Way};
 use crate::parties::EDGE;
 use crate::question::Question;
 use crate::request;
@@ -54,15 +54,15 @@ impl Contender for TollgateServe {
         }
     }
 
-    fn can(&self, _: Cell) -> bool {
-        true
+    /// A short answer differs for Envoy alone.
+    fn can(&self, cell: Cell) -> bool {
+        self.answers == Answers::Whole || cell.way == Way::Envoy
     }
 
     fn is_usual(&self, cell: Cell) -> bool {
         match self.answers {
             // In the middle there is nothing to be seen that is not seen at both ends.
             Answers::Whole => self.actions != 1_000 || cell.id().starts_with("direct/tcp/bare/"),
-            // It is Envoy that has less to do.
             Answers::Short => cell.id().starts_with("envoy/tcp/bare/"),
         }
     }

@@ -37,7 +37,10 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found) {
             }
             manager::check(one, routes, object, index, found);
             tokens::check(one, object, index, found);
-            headers::check(one, only_seen, object, index, found);
+            headers::check(one, object, index, found);
+            if only_seen {
+                headers::check_left(object, &one.asks().get("typed_config"), found);
+            }
         }
         cluster::check(&config, &managers, index, found);
     }

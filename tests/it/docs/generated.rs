@@ -193,7 +193,7 @@ What a process runs with, its admin port says: `curl 127.0.0.1:9901/config`. Sec
 
 const REASONS_INTRODUCTION: &str = "\
 Every decision has one reason. Its code stands in the answer to the client (`reason`), in the proxy's access log (dynamic
-metadata, as it comes), in the metric `tollgate_decisions_total`, in traces and in the ledger. A code never changes its meaning and is
+metadata, unless `--answer-metadata` leaves it out), in the metric `tollgate_decisions_total`, in traces and in the ledger. A code never changes its meaning and is
 never used again for another one.
 
 Where several rules are against a call, the first of their reasons in this table wins; where some of the rules are only

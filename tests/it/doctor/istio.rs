@@ -200,3 +200,16 @@ fn what_one_policy_lists_another_may_be_about_the_rest_of() {
         + "    - when: [{ key: \"request.headers[x-check]\", values: [\"*\"] }]\n";
     assert_eq!(names(&header), ["istio.only-listed"]);
 }
+
+/// A Tollgate that takes out no more than it was shown is in the second half of a planted file.
+#[test]
+fn headers_that_a_patch_hides_are_found_where_only_seen_ones_are_taken_out() {
+    let planted = fs::read_to_string(folder("bad").join("envoy.hidden-headers-left.yaml")).unwrap();
+    let (_, tollgate) = planted.split_once("\n---\n").unwrap();
+    let merged = fs::read_to_string(folder("bad").join("istio.merged-fail-open.yaml")).unwrap();
+    let hides = merged.replace("failure_mode_allow: true", "disallowed_headers: { patterns: [{ exact: cookie }] }");
+    let names = |text: &str| look("hidden", text).findings.iter().map(|one| one.code.name).collect::<Vec<_>>();
+    let with = |tollgate: &str| names(&format!("{hides}---\n{tollgate}"));
+    assert_eq!(with(tollgate), ["envoy.hidden-headers-left"]);
+    assert!(with(&tollgate.replace("=seen", "=known")).is_empty());
+}

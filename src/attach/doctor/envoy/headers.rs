@@ -13,7 +13,7 @@ codes! {
         "take the list out, or let these headers through";
     LEFT = "envoy.hidden-headers-left", Error:
         "headers that are hidden from Tollgate are not taken out",
-        "With `headerRemoval: seen` Tollgate takes out what it was shown. What a list hides reaches the service as a client sent it: credentials, and headers that say who someone is.",
+        "With `headerRemoval: seen` Tollgate takes out what it was shown. What a list hides may reach the service as a client sent it: credentials, and headers that say who someone is.",
         "take the list out, or set `headerRemoval: known`";
 }
 
@@ -40,12 +40,15 @@ pub(in super::super) fn only_seen_are_removed(index: &Index<'_>) -> bool {
     pod::with_tollgate(index).iter().any(|pod| pod.setting("header-removal", index).contains(&"seen"))
 }
 
-pub(super) fn check(manager: &Manager<'_>, only_seen: bool, object: &Object<'_>, index: &Index<'_>, found: &mut Found) {
+/// What the filter hides from such a Tollgate.
+pub(in super::super) fn check_left(object: &Object<'_>, config: &Field<'_>, found: &mut Found) {
+    let lists = ["allowed_headers", "disallowed_headers"].map(|key| config.get(key));
+    lists.iter().filter(|list| list.exists()).for_each(|list| found.add(&LEFT, object, list));
+}
+
+pub(super) fn check(manager: &Manager<'_>, object: &Object<'_>, index: &Index<'_>, found: &mut Found) {
     let config = manager.asks().get("typed_config");
     let (allowed, disallowed) = (config.at("allowed_headers"), config.at("disallowed_headers"));
-    for list in [&allowed, &disallowed].into_iter().filter(|list| only_seen && list.exists()) {
-        found.add(&LEFT, object, list);
-    }
     let needed = needed(index);
     let hidden = |is_hidden: &dyn Fn(&str) -> bool| {
         let hidden: Vec<_> = needed.iter().filter(|name| is_hidden(name)).map(|name| format!("`{name}`")).collect();

@@ -28,7 +28,7 @@ codes! {
         "take `headersToExtAuth` out (all headers are then told), or add these";
     HEADERS_LEFT = "envoy-gateway.hidden-headers-left", Error:
         "headers that are hidden from Tollgate are not taken out",
-        "With `headerRemoval: seen` Tollgate takes out what it was shown. What the list leaves out reaches the service as a client sent it: credentials, and headers that say who someone is.",
+        "With `headerRemoval: seen` Tollgate takes out what it was shown. What the list leaves out may reach the service as a client sent it: credentials, and headers that say who someone is.",
         "take `headersToExtAuth` out (all headers are then told), or set `headerRemoval: known`";
     USER_NOT_SENT = "envoy-gateway.user-not-sent", Note:
         "asked by Envoy Gateway, Tollgate never knows a user",

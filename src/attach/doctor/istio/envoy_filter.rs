@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::envoy::filter;
+use super::super::envoy::{filter, headers};
 use super::super::field::Field;
 use super::super::finding::{Found, codes};
 use super::super::object::{ENVOY, ENVOY_FILTER, Index, Object};
@@ -62,6 +62,10 @@ pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
     }
     if !of_tollgate(index).is_empty() {
         check_payload_key(index, found);
+    }
+    if headers::only_seen_are_removed(index) {
+        let patches = all.iter().flat_map(|(object, _)| patches(object).into_iter().map(move |patch| (object, patch)));
+        patches.for_each(|(object, patch)| headers::check_left(object, &patch.at("patch.value.typed_config"), found));
     }
 }
 
