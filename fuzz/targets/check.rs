@@ -42,6 +42,6 @@ fuzz_target!(|bytes: &[u8]| {
 fn seen(told: &facts::Told<'_>) -> String {
     let mut headers = told.headers.clone();
     headers.sort_unstable();
-    let facts::Told { method, host, path, headers: _, body, size, principal, metadata } = told;
-    format!("{method:?} {host:?} {path:?} {headers:?} {body:?} {size:?} {principal:?} {metadata:?}")
+    let facts::Told { method, host, path, headers: _, hides_no_header, body, size, principal, metadata } = told;
+    format!("{method:?} {host:?} {path:?} {headers:?} {hides_no_header} {body:?} {size:?} {principal:?} {metadata:?}")
 }

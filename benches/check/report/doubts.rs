@@ -11,6 +11,9 @@ const MOST_STALLS: f64 = 0.005;
 /// A tenth of what a check takes where nobody waits.
 const MOST_LAG_US: f64 = 50.0;
 
+/// A check at a constant rate costs more than in a closed loop, where several share a read: what seemed to be enough may not be.
+const MOST_BUSY: f64 = 0.9;
+
 /// All doubts, as sentences.
 pub(super) fn all(all: &All, machine: &Machine, ended: &[Ended]) -> Vec<String> {
     let mut doubts = Vec::new();
@@ -44,6 +47,9 @@ fn doubt(all: &All, cell: Cell, name: &str) -> Option<&'static str> {
     match cell.load {
         Load::Closed if figure(|f| f.servers_busy) < 0.9 => {
             Some("the servers' core was not full: believe the CPU time, not the answers")
+        }
+        Load::Rate(_) if figure(|f| f.servers_busy) > MOST_BUSY => {
+            Some("the servers' core was full: latency is its queue's")
         }
         Load::Rate(rate) if figure(|f| f.per_second) < 0.99 * f64::from(rate) => Some("the rate was not reached"),
         Load::Rate(_) if figure(|f| count(f.missed)) > 0.0 => Some("requests were not sent: too many had no answer"),

@@ -93,7 +93,7 @@ fn envoy_closed(bench: &Bench, cell: Cell) -> Table {
 
 fn envoy_paced(bench: &Bench, cell: Cell) -> Table {
     let header =
-        ["µs", "p50", "p99", "p99.9", "p99.9/p99", "added: p50", "p90", "p99", "p99.9", "added p99 ×", "answers/s"];
+        ["µs", "p50", "p99", "p99.9", "p99.9/p99", "added: p50", "p90", "p99", "p99.9", "added p99 ×", "core busy"];
     let mut table = table(&header);
     for (name, title) in names(bench, cell) {
         let figure = |figure| bench.all.median(cell, name, figure);
@@ -109,7 +109,7 @@ fn envoy_paced(bench: &Bench, cell: Cell) -> Table {
             added(|f| f.p99_us),
             added(|f| f.p999_us),
             if name == NOBODY { dash() } else { hundredth(added_to_floor(bench, cell, name)) },
-            whole(figure(|f| f.per_second)),
+            percent(figure(|f| f.servers_busy)),
         ]);
     }
     table
