@@ -212,4 +212,8 @@ fn headers_that_a_patch_hides_are_found_where_only_seen_ones_are_taken_out() {
     let with = |tollgate: &str| names(&format!("{hides}---\n{tollgate}"));
     assert_eq!(with(tollgate), ["envoy.hidden-headers-left"]);
     assert!(with(&tollgate.replace("=seen", "=known")).is_empty());
+    // What somebody else's filter hides, it hides from somebody else.
+    let put = hides.replace("MERGE", "INSERT_BEFORE");
+    let ours = "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: { name: tollgate, namespace: shop }\nspec: { configPatches: [{ applyTo: HTTP_FILTER, patch: { operation: REMOVE, value: { name: ext_authz } } }] }\n";
+    assert!(!names(&format!("{put}---\n{ours}---\n{tollgate}")).contains(&"envoy.hidden-headers-left"));
 }

@@ -64,8 +64,19 @@ pub(in super::super) fn check(index: &Index<'_>, found: &mut Found) {
         check_payload_key(index, found);
     }
     if headers::only_seen_are_removed(index) {
-        let patches = all.iter().flat_map(|(object, _)| patches(object).into_iter().map(move |patch| (object, patch)));
-        patches.for_each(|(object, patch)| headers::check_left(object, &patch.at("patch.value.typed_config"), found));
+        for (object, whose) in &all {
+            check_hidden(object, whose, found);
+        }
+    }
+}
+
+/// What is hidden from a Tollgate that takes out no more than it was shown. What another puts there hides headers from another.
+fn check_hidden(object: &Object<'_>, whose: &Whose, found: &mut Found) {
+    for patch in patches(object) {
+        let is_merged = patch.at("patch.operation").is("MERGE") && is_into_question(&patch);
+        if is_merged || matches!(whose, Whose::Tollgates) {
+            headers::check_left(object, &patch.at("patch.value.typed_config"), found);
+        }
     }
 }
 
@@ -200,15 +211,20 @@ fn check_undone(object: &Object<'_>, patch: &Field<'_>, found: &mut Found) {
 
 /// What is merged into the filter that asks. As in all of protobuf, only what is switched on changes anything.
 fn check_merged(object: &Object<'_>, patch: &Field<'_>, found: &mut Found) {
-    let config = patch.at("patch.value.typed_config");
-    if !filter::asks(&config) && !sub_filter(patch).contains("ext_authz") {
+    if !is_into_question(patch) {
         return;
     }
+    let config = patch.at("patch.value.typed_config");
     let allow = config.get("failure_mode_allow");
     if allow.is_true() {
         found.add(&MERGED_OPEN, object, &allow);
     }
     filter::check_written(object, &config, found);
+}
+
+/// Whether a patch is about a filter that asks.
+fn is_into_question(patch: &Field<'_>) -> bool {
+    filter::asks(&patch.at("patch.value.typed_config")) || sub_filter(patch).contains("ext_authz")
 }
 
 /// The filter that a patch is placed by.
