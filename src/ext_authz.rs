@@ -147,8 +147,9 @@ impl Parts {
             return Err(self.shed(Shed::Late));
         }
         // Reading is as untrusted as judging: it is contained in the same way.
-        let read = |told| Facts::read(Told { hides_no_header: self.config.removal == HeaderRemoval::Seen, ..told });
-        let facts = std::panic::catch_unwind(AssertUnwindSafe(|| told(asked).map(read)));
+        let hides_no_header = self.config.removal == HeaderRemoval::Seen;
+        let facts = || told(asked).map(|told| Facts::read(Told { hides_no_header, ..told }));
+        let facts = std::panic::catch_unwind(AssertUnwindSafe(facts));
         let facts = facts.unwrap_or_else(|_| {
             self.metrics.count_panic();
             Err(Reason::Internal)

@@ -232,6 +232,7 @@ fn metadata(summary: Option<&Summary<'_>>, extent: AnswerMetadata, to: &mut Writ
     ];
     let told = match extent {
         AnswerMetadata::All => fields.as_slice(),
+        // It is the first.
         AnswerMetadata::Receipt => &fields[..1],
         AnswerMetadata::None => return,
     };

@@ -28,20 +28,16 @@ pub(super) fn of<'b>(
     let mut remove_headers = Vec::with_capacity(always().count() + 2 * needless().count());
     let mut remove = |name: Cow<'b, str>| {
         // Envoy sets before it removes.
-        if name != RECEIPT && !set_headers.iter().any(|(set, _)| *set == name) && !remove_headers.contains(&name) {
+        let is_set = || name == RECEIPT || set_headers.iter().any(|(set, _)| *set == name);
+        if may_be_there(&name) && !is_set() && !remove_headers.contains(&name) {
             remove_headers.push(name);
         }
     };
-    always().filter(|name| may_be_there(name)).for_each(|name| remove(Cow::Borrowed(name)));
+    always().for_each(|name| remove(Cow::Borrowed(name)));
     for name in needless() {
-        if may_be_there(name) {
-            remove(Cow::Borrowed(name));
-        }
+        remove(Cow::Borrowed(name));
         if name.contains('-') {
-            let twin = name.replace('-', "_");
-            if may_be_there(&twin) {
-                remove(Cow::Owned(twin));
-            }
+            remove(Cow::Owned(name.replace('-', "_")));
         }
     }
     // What is spelled with dashes alone or with underscores alone is named already.
